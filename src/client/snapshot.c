@@ -1,0 +1,198 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/handle.h"
+#include "segment/document.h"
+#include "segment/hash.h"
+
+/* A root can be overtaken while it is looked for: 64 commits, or a new generation, went by. */
+#define PIN_TRIES 1000
+
+static struct zkcfg_snapshot *snapshot_new(struct view *view, const struct layout_root *root)
+{
+	struct zkcfg_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+	if (!snapshot)
+		return NULL;
+	refcount_init(&snapshot->refs);
+	snapshot->seq = root->seq;
+	snapshot->time_ns = root->time_ns;
+	snapshot->document_count = root->document_count;
+	snapshot->index = view_index(view->base, root);
+	snapshot->view = view;
+	return snapshot;
+}
+
+/* The view that has a root's place in it: the newest snapshot's, or one mapped anew. */
+static int pin_view(struct zkcfg *cfg, uint32_t generation, uint64_t offset, struct view **view)
+{
+	uint8_t segment_id[16];
+
+	if (cfg->newest && cfg->newest->view->generation == generation &&
+	    offset + sizeof(struct layout_root) <= cfg->newest->view->size_bytes) {
+		*view = cfg->newest->view;
+		view_get(*view);
+		return 0;
+	}
+	control_segment_id(&cfg->control, segment_id);
+	return view_open(cfg->dir_fd, generation, segment_id, view);
+}
+
+/* Find and map commit `seq`. ZKCFG_ETIMEDOUT: it was overtaken meanwhile, or cannot be had. */
+static int pin_commit(struct zkcfg *cfg, uint64_t seq, struct zkcfg_snapshot **snapshot)
+{
+	const struct layout_root *root;
+	struct view *view;
+	uint32_t generation;
+	uint64_t offset;
+	int err;
+
+	control_root(&cfg->control, seq, &generation, &offset);
+	err = pin_view(cfg, generation, offset, &view);
+	if (err < 0)
+		return err == ZKCFG_ENOSET ? ZKCFG_ETIMEDOUT : err;
+	err = view_root(view->base, view->size_bytes, offset, &root);
+	if (err == 0 && root->seq != seq)
+		err = ZKCFG_ECORRUPT;
+	if (err == 0) {
+		*snapshot = snapshot_new(view, root);
+		if (*snapshot)
+			return 0;
+		err = ZKCFG_ENOMEM;
+	}
+	view_put(view);
+	return err;
+}
+
+static int pin_newest(struct zkcfg *cfg)
+{
+	struct zkcfg_snapshot *found;
+	uint64_t seq;
+	int err = ZKCFG_ETIMEDOUT;
+
+	for (int tries = 0; tries < PIN_TRIES; tries++) {
+		seq = control_seq(&cfg->control);
+		if (seq == 0)
+			return ZKCFG_EEMPTY;
+		if (cfg->newest && cfg->newest->seq == seq)
+			return 0;
+		err = pin_commit(cfg, seq, &found);
+		if (err == 0) {
+			zkcfg_unpin(cfg->newest);
+			cfg->newest = found;
+			return 0;
+		}
+		/* what does not fit together because the writer went on will fit next time */
+		if (err != ZKCFG_ETIMEDOUT && control_seq(&cfg->control) == seq)
+			return err;
+		if (err == ZKCFG_ETIMEDOUT && control_seq(&cfg->control) == seq)
+			handle_follow(cfg);
+	}
+	return err == ZKCFG_ETIMEDOUT ? ZKCFG_ECORRUPT : err;
+}
+
+int zkcfg_pin(struct zkcfg *cfg, struct zkcfg_snapshot **snapshot)
+{
+	int err;
+
+	if (!cfg || !snapshot)
+		return ZKCFG_EINVAL;
+	pthread_mutex_lock(&cfg->lock);
+	if (handle_is_doubtful(cfg))
+		handle_follow(cfg);
+	err = pin_newest(cfg);
+	if (err < 0 && cfg->newest && control_moved(&cfg->control))
+		err = 0; /* sent elsewhere, and there is nothing yet: what we have is the newest there is */
+	if (err == 0) {
+		refcount_get(&cfg->newest->refs);
+		*snapshot = cfg->newest;
+	}
+	pthread_mutex_unlock(&cfg->lock);
+	return err;
+}
+
+void zkcfg_unpin(struct zkcfg_snapshot *snapshot)
+{
+	if (!snapshot || !refcount_put(&snapshot->refs))
+		return;
+	view_put(snapshot->view);
+	free(snapshot);
+}
+
+uint64_t zkcfg_snapshot_seq(const struct zkcfg_snapshot *snapshot)
+{
+	return snapshot->seq;
+}
+
+int64_t zkcfg_snapshot_time_ns(const struct zkcfg_snapshot *snapshot)
+{
+	return snapshot->time_ns;
+}
+
+size_t zkcfg_snapshot_document_count(const struct zkcfg_snapshot *snapshot)
+{
+	return snapshot->document_count;
+}
+
+int zkcfg_find(const struct zkcfg_snapshot *snapshot, const char *name, const struct zkcfg_document **document)
+{
+	size_t name_bytes;
+
+	if (!snapshot || !name || !document)
+		return ZKCFG_EINVAL;
+	name_bytes = strlen(name);
+	return index_find(&snapshot->index, hash_bytes(name, name_bytes), name, name_bytes, document);
+}
+
+static_assert(sizeof(struct index_walk) <= sizeof(struct zkcfg_iterator), "an iterator holds a walk");
+
+void zkcfg_iterator_init(struct zkcfg_iterator *iterator, const struct zkcfg_snapshot *snapshot)
+{
+	index_walk_init((struct index_walk *)(void *)iterator->opaque, &snapshot->index);
+}
+
+int zkcfg_iterator_next(struct zkcfg_iterator *iterator, const struct zkcfg_document **document)
+{
+	return index_walk_next((struct index_walk *)(void *)iterator->opaque, document);
+}
+
+static int64_t wait_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int zkcfg_wait(struct zkcfg *cfg, uint64_t seen, int timeout_ms, uint64_t *newest)
+{
+	int64_t deadline_ms = wait_now_ms() + timeout_ms, left_ms = 1000;
+	uint64_t seq;
+	int err;
+
+	if (!cfg)
+		return ZKCFG_EINVAL;
+	for (;;) {
+		if (handle_is_doubtful(cfg)) {
+			pthread_mutex_lock(&cfg->lock);
+			handle_follow(cfg);
+			pthread_mutex_unlock(&cfg->lock);
+		}
+		seq = control_seq(&cfg->control);
+		if (seq != seen && seq != 0) {
+			if (newest)
+				*newest = seq;
+			return 0;
+		}
+		if (timeout_ms >= 0)
+			left_ms = deadline_ms - wait_now_ms();
+		if (left_ms <= 0)
+			return ZKCFG_ETIMEDOUT;
+		err = control_wait(&cfg->control, seq, left_ms < 1000 ? (int)left_ms : 1000);
+		if (err < 0)
+			return err;
+	}
+}

@@ -1,0 +1,265 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <zkcfg/zkcfg.h>
+
+/* A number's text may be this long: a copy of it goes on the stack. */
+#define NUMBER_BYTES 128
+
+static bool is_white(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* The value without white space around it, as a string of its own. ZKCFG_ETYPE: too long to be a number. */
+static int value_trim(const char *value, char text[NUMBER_BYTES])
+{
+	size_t bytes;
+
+	while (is_white(*value))
+		value++;
+	bytes = strlen(value);
+	while (bytes > 0 && is_white(value[bytes - 1]))
+		bytes--;
+	if (bytes == 0 || bytes >= NUMBER_BYTES)
+		return ZKCFG_ETYPE;
+	memcpy(text, value, bytes);
+	text[bytes] = '\0';
+	return 0;
+}
+
+static int value_text(const struct zkcfg_document *document, const char *path, char text[NUMBER_BYTES])
+{
+	const char *value;
+	int err = zkcfg_document_string(document, path, &value);
+
+	return err < 0 ? err : value_trim(value, text);
+}
+
+int zkcfg_document_int64(const struct zkcfg_document *document, const char *path, int64_t *value)
+{
+	char text[NUMBER_BYTES], *end;
+	const char *digits;
+	long long number;
+	bool is_hex;
+	int err;
+
+	err = value_text(document, path, text);
+	if (err < 0)
+		return err;
+	digits = text + (text[0] == '-' || text[0] == '+');
+	is_hex = digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X');
+	if (is_hex ? !isxdigit((unsigned char)digits[2]) : !isdigit((unsigned char)digits[0]))
+		return ZKCFG_ETYPE;
+	errno = 0;
+	number = strtoll(text, &end, is_hex ? 16 : 10);
+	if (*end != '\0')
+		return ZKCFG_ETYPE;
+	if (errno == ERANGE)
+		return ZKCFG_ERANGE;
+	*value = number;
+	return 0;
+}
+
+/*
+ * A decimal number at the beginning of text, whatever the process's locale
+ * says of decimal points. NULL: there is none.
+ */
+static const char *number_parse(const char *text, double *number)
+{
+	static const char digits[] = "0123456789";
+	const char *at = text + (*text == '-' || *text == '+');
+	size_t whole = strspn(at, digits), fraction = 0, exponent = 0;
+	char copy[NUMBER_BYTES + 8], *end;
+	const char *point = localeconv()->decimal_point;
+	const char *behind;
+
+	at += whole;
+	if (*at == '.') {
+		fraction = strspn(at + 1, digits);
+		at += 1 + fraction;
+	}
+	if (whole + fraction == 0)
+		return NULL;
+	if (*at == 'e' || *at == 'E') {
+		behind = at + 1 + (at[1] == '-' || at[1] == '+');
+		exponent = strspn(behind, digits);
+		if (exponent > 0)
+			at = behind + exponent;
+	}
+	memcpy(copy, text, (size_t)(at - text));
+	copy[at - text] = '\0';
+	if (strcmp(point, ".") != 0 && strlen(point) == 1 && strchr(copy, '.'))
+		*strchr(copy, '.') = *point;
+	*number = strtod(copy, &end);
+	return *end == '\0' ? at : NULL;
+}
+
+int zkcfg_document_double(const struct zkcfg_document *document, const char *path, double *value)
+{
+	char text[NUMBER_BYTES];
+	const char *end;
+	double number;
+	int err;
+
+	err = value_text(document, path, text);
+	if (err < 0)
+		return err;
+	end = number_parse(text, &number);
+	if (!end || *end != '\0')
+		return ZKCFG_ETYPE;
+	if (!isfinite(number))
+		return ZKCFG_ERANGE;
+	*value = number;
+	return 0;
+}
+
+int zkcfg_document_bool(const struct zkcfg_document *document, const char *path, int *value)
+{
+	static const char *const words[][2] = { { "false", "true" }, { "no", "yes" }, { "off", "on" }, { "0", "1" } };
+	char text[NUMBER_BYTES];
+	int err;
+
+	err = value_text(document, path, text);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		for (int truth = 0; truth < 2; truth++) {
+			if (strcasecmp(text, words[i][truth]) == 0) {
+				*value = truth;
+				return 0;
+			}
+		}
+	}
+	return ZKCFG_ETYPE;
+}
+
+/* What may stand behind a number, and what it multiplies it with. */
+struct unit {
+	const char *name;
+	double factor;
+};
+
+/* A number that is not negative, with a unit. */
+static int value_with_unit(const struct zkcfg_document *document, const char *path, const struct unit *units,
+			   size_t unit_count, double *value)
+{
+	char text[NUMBER_BYTES];
+	const char *unit;
+	double number;
+	int err;
+
+	err = value_text(document, path, text);
+	if (err < 0)
+		return err;
+	if (!isdigit((unsigned char)text[0]))
+		return ZKCFG_ETYPE;
+	unit = number_parse(text, &number);
+	if (!unit)
+		return ZKCFG_ETYPE;
+	for (size_t i = 0; i < unit_count; i++) {
+		if (strcmp(unit, units[i].name) == 0) {
+			*value = number * units[i].factor;
+			return 0;
+		}
+	}
+	if (*unit == '\0' && number == 0) {
+		*value = 0; /* 0 is 0 of any unit */
+		return 0;
+	}
+	return ZKCFG_ETYPE;
+}
+
+/* Doubles from here on have no int64_t. */
+#define INT64_BEYOND 9223372036854775808.0
+
+int zkcfg_document_duration_ms(const struct zkcfg_document *document, const char *path, int64_t *value)
+{
+	static const struct unit units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+	double ms;
+	int err = value_with_unit(document, path, units, sizeof(units) / sizeof(units[0]), &ms);
+
+	if (err < 0)
+		return err;
+	if (!(ms < INT64_BEYOND))
+		return ZKCFG_ERANGE;
+	*value = (int64_t)(ms + 0.5);
+	return 0;
+}
+
+int zkcfg_document_size_bytes(const struct zkcfg_document *document, const char *path, uint64_t *value)
+{
+	static const struct unit units[] = {
+		{ "", 1 }, { "k", 1024 }, { "K", 1024 }, { "M", 1048576 }, { "G", 1073741824 }
+	};
+	double bytes;
+	int err = value_with_unit(document, path, units, sizeof(units) / sizeof(units[0]), &bytes);
+
+	if (err < 0)
+		return err;
+	if (!(bytes < 2 * INT64_BEYOND))
+		return ZKCFG_ERANGE;
+	if (bytes != (double)(uint64_t)bytes)
+		return ZKCFG_ETYPE; /* half a byte */
+	*value = (uint64_t)bytes;
+	return 0;
+}
+
+int zkcfg_get_string(const struct zkcfg_snapshot *snapshot, const char *document, const char *path,
+		     const char **value)
+{
+	const struct zkcfg_document *found;
+	int err = zkcfg_find(snapshot, document, &found);
+
+	return err < 0 ? err : zkcfg_document_string(found, path, value);
+}
+
+int zkcfg_get_int64(const struct zkcfg_snapshot *snapshot, const char *document, const char *path, int64_t *value)
+{
+	const struct zkcfg_document *found;
+	int err = zkcfg_find(snapshot, document, &found);
+
+	return err < 0 ? err : zkcfg_document_int64(found, path, value);
+}
+
+int zkcfg_get_double(const struct zkcfg_snapshot *snapshot, const char *document, const char *path, double *value)
+{
+	const struct zkcfg_document *found;
+	int err = zkcfg_find(snapshot, document, &found);
+
+	return err < 0 ? err : zkcfg_document_double(found, path, value);
+}
+
+int zkcfg_get_bool(const struct zkcfg_snapshot *snapshot, const char *document, const char *path, int *value)
+{
+	const struct zkcfg_document *found;
+	int err = zkcfg_find(snapshot, document, &found);
+
+	return err < 0 ? err : zkcfg_document_bool(found, path, value);
+}
+
+int zkcfg_get_duration_ms(const struct zkcfg_snapshot *snapshot, const char *document, const char *path,
+			  int64_t *value)
+{
+	const struct zkcfg_document *found;
+	int err = zkcfg_find(snapshot, document, &found);
+
+	return err < 0 ? err : zkcfg_document_duration_ms(found, path, value);
+}
+
+int zkcfg_get_size_bytes(const struct zkcfg_snapshot *snapshot, const char *document, const char *path,
+			 uint64_t *value)
+{
+	const struct zkcfg_document *found;
+	int err = zkcfg_find(snapshot, document, &found);
+
+	return err < 0 ? err : zkcfg_document_size_bytes(found, path, value);
+}

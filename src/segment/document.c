@@ -1,0 +1,387 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "segment/document.h"
+
+#include <string.h>
+
+#include "segment/hash.h"
+#include "segment/layout.h"
+
+static const char *document_at(const struct zkcfg_document *document, uint64_t offset)
+{
+	return (const char *)document + offset;
+}
+
+static const struct layout_document_node *document_nodes(const struct zkcfg_document *document)
+{
+	return (const void *)document_at(document, document->nodes);
+}
+
+static const struct layout_slot *document_slots(const struct zkcfg_document *document)
+{
+	return (const void *)document_at(document, document->slots);
+}
+
+int document_check(const struct zkcfg_document *document, size_t limit_bytes)
+{
+	const struct zkcfg_document *d = document;
+	uint64_t size, slots_bytes, nodes_bytes;
+
+	if (limit_bytes < sizeof(*d) || d->magic != LAYOUT_DOCUMENT_MAGIC)
+		return ZKCFG_ECORRUPT;
+	size = d->size_bytes;
+	slots_bytes = ((uint64_t)d->slot_mask + 1) * sizeof(struct layout_slot);
+	nodes_bytes = (uint64_t)d->node_count * sizeof(struct layout_document_node);
+	if (size < sizeof(*d) || size > limit_bytes || (d->slot_mask & (d->slot_mask + 1)) != 0 ||
+	    ((d->slots | d->strings | d->nodes) & 3) != 0)
+		return ZKCFG_ECORRUPT;
+	if (sizeof(*d) + (uint64_t)d->name_bytes >= size || d->slots + slots_bytes > size ||
+	    (uint64_t)d->strings + d->strings_bytes > size || d->nodes + nodes_bytes > size ||
+	    (uint64_t)d->raw + d->raw_bytes >= size)
+		return ZKCFG_ECORRUPT;
+	if (*document_at(d, sizeof(*d) + (uint64_t)d->name_bytes) != '\0' ||
+	    *document_at(d, (uint64_t)d->raw + d->raw_bytes) != '\0')
+		return ZKCFG_ECORRUPT;
+	return 0;
+}
+
+/* A NUL-terminated string of strings; NULL: it is not one. */
+static const char *document_string(const struct zkcfg_document *document, uint64_t offset, uint64_t bytes)
+{
+	const char *string = document_at(document, document->strings + offset);
+
+	if (offset + bytes >= document->strings_bytes || string[bytes] != '\0')
+		return NULL;
+	return string;
+}
+
+/* A key with its path checked; NULL: it is not one. */
+static const struct layout_key *document_key(const struct zkcfg_document *document, uint32_t offset)
+{
+	const struct layout_key *key = (const void *)document_at(document, (uint64_t)document->strings + offset);
+
+	if ((offset & 3) != 0 || (uint64_t)offset + sizeof(*key) > document->strings_bytes ||
+	    !document_string(document, (uint64_t)offset + sizeof(*key), key->path_bytes))
+		return NULL;
+	return key;
+}
+
+int document_verify(const struct zkcfg_document *document, size_t limit_bytes)
+{
+	size_t head = offsetof(struct zkcfg_document, name_hash);
+	const struct layout_slot *slots;
+	struct document_node node;
+	int err;
+
+	err = document_check(document, limit_bytes);
+	if (err < 0)
+		return err;
+	if (document->checksum != hash_bytes(document_at(document, head), document->size_bytes - head))
+		return ZKCFG_ECORRUPT;
+	slots = document_slots(document);
+	for (uint32_t i = 0; i <= document->slot_mask; i++)
+		if (slots[i].key != 0 && !document_key(document, slots[i].key))
+			return ZKCFG_ECORRUPT;
+	for (uint32_t i = 0; i < document->node_count; i++) {
+		err = document_node(document, i, &node);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
+size_t document_size_bytes(const struct zkcfg_document *document)
+{
+	return document->size_bytes;
+}
+
+uint64_t document_hash(const struct zkcfg_document *document)
+{
+	return document->name_hash;
+}
+
+size_t document_name_bytes(const struct zkcfg_document *document)
+{
+	return document->name_bytes;
+}
+
+uint64_t document_created(const struct zkcfg_document *document)
+{
+	return document->created;
+}
+
+const char *zkcfg_document_name(const struct zkcfg_document *document)
+{
+	return document_at(document, sizeof(*document));
+}
+
+uint64_t zkcfg_document_revision(const struct zkcfg_document *document)
+{
+	return document->revision;
+}
+
+int64_t zkcfg_document_version(const struct zkcfg_document *document)
+{
+	return document->version;
+}
+
+const char *zkcfg_document_raw(const struct zkcfg_document *document, size_t *size_bytes)
+{
+	if (size_bytes)
+		*size_bytes = document->raw_bytes;
+	return document_at(document, document->raw);
+}
+
+bool document_same_raw(const struct zkcfg_document *document, const void *raw, size_t raw_bytes)
+{
+	return document->raw_bytes == raw_bytes &&
+	       (raw_bytes == 0 || memcmp(document_at(document, document->raw), raw, raw_bytes) == 0);
+}
+
+uint32_t document_node_count(const struct zkcfg_document *document)
+{
+	return document->node_count;
+}
+
+static int document_key_value(const struct zkcfg_document *document, const struct layout_key *key,
+			      const char **value)
+{
+	const char *string;
+
+	if (key->value == LAYOUT_NO_VALUE)
+		return ZKCFG_ENOVALUE;
+	string = document_string(document, key->value, key->value_bytes);
+	if (!string)
+		return ZKCFG_ECORRUPT;
+	*value = string;
+	return 0;
+}
+
+int document_node(const struct zkcfg_document *document, uint32_t index, struct document_node *node)
+{
+	const struct layout_document_node *record;
+	const struct layout_key *key;
+	struct document_node found = { 0 };
+	int err;
+
+	if (index >= document->node_count)
+		return ZKCFG_ENOPATH;
+	record = document_nodes(document) + index;
+	key = document_key(document, record->key);
+	found.kind = (enum zkcfg_node_kind)(record->kind_depth & 0xff);
+	if (!key || (found.kind != ZKCFG_ELEMENT && found.kind != ZKCFG_ATTRIBUTE) || record->end <= index ||
+	    record->end > document->node_count || record->name >= document->strings_bytes ||
+	    (index > 0 ? record->parent >= index : record->parent != 0))
+		return ZKCFG_ECORRUPT;
+	found.name = document_at(document, (uint64_t)document->strings + record->name);
+	if (!memchr(found.name, '\0', document->strings_bytes - record->name))
+		return ZKCFG_ECORRUPT;
+	found.path = key->path;
+	err = document_key_value(document, key, &found.value);
+	if (err < 0 && err != ZKCFG_ENOVALUE)
+		return err;
+	found.parent = index > 0 ? record->parent : DOCUMENT_NODE_NONE;
+	found.end = record->end;
+	found.depth = record->kind_depth >> 8;
+	*node = found;
+	return 0;
+}
+
+/* The key of a path as it is written; NULL: none has it. */
+static const struct layout_key *document_look_up(const struct zkcfg_document *document, const char *path,
+						 size_t path_bytes)
+{
+	const struct layout_slot *slots = document_slots(document);
+	uint32_t hash = (uint32_t)hash_bytes(path, path_bytes);
+	uint32_t mask = document->slot_mask, at = hash & mask;
+
+	/* the count ends a table that has no empty slot: a corrupt one */
+	for (uint32_t tries = 0; tries <= mask && slots[at].key != 0; tries++, at = (at + 1) & mask) {
+		const struct layout_key *key;
+
+		if (slots[at].hash != hash)
+			continue;
+		key = document_key(document, slots[at].key);
+		if (key && key->path_bytes == path_bytes && memcmp(key->path, path, path_bytes) == 0)
+			return key;
+	}
+	return NULL;
+}
+
+/* One step of a path: /name, /name[3], /name[@attribute='value'], /@name. */
+struct step {
+	const char *name;
+	size_t name_bytes;
+	uint32_t position; /* 0: none given */
+	const char *attribute; /* NULL: none given */
+	size_t attribute_bytes;
+	const char *value;
+	size_t value_bytes;
+	bool is_attribute;
+};
+
+static const char *step_parse_predicate(const char *at, struct step *step)
+{
+	uint64_t position = 0;
+	const char *end;
+
+	if (*at != '@') {
+		end = at;
+		for (; *at >= '0' && *at <= '9' && position <= UINT32_MAX; at++)
+			position = position * 10 + (uint64_t)(*at - '0');
+		if (at == end || *at != ']' || position == 0 || position > UINT32_MAX)
+			return NULL;
+		step->position = (uint32_t)position;
+		return at + 1;
+	}
+	step->attribute = ++at;
+	step->attribute_bytes = strcspn(at, "=[]/@'\"");
+	at += step->attribute_bytes;
+	if (step->attribute_bytes == 0 || at[0] != '=' || (at[1] != '\'' && at[1] != '"'))
+		return NULL;
+	step->value = at + 2;
+	end = strchr(step->value, at[1]);
+	if (!end || end[1] != ']')
+		return NULL;
+	step->value_bytes = (size_t)(end - step->value);
+	return end + 2;
+}
+
+/* Parse a step; what is behind it, or NULL: it is not one. */
+static const char *step_parse(const char *at, struct step *step)
+{
+	*step = (struct step){ 0 };
+	if (*at++ != '/')
+		return NULL;
+	if (*at == '@') {
+		step->is_attribute = true;
+		at++;
+	}
+	step->name = at;
+	step->name_bytes = strcspn(at, "/[]@='\" \t\n");
+	at += step->name_bytes;
+	if (step->name_bytes == 0)
+		return NULL;
+	if (step->is_attribute)
+		return *at == '\0' ? at : NULL;
+	if (*at == '[')
+		at = step_parse_predicate(at + 1, step);
+	if (at && *at != '\0' && *at != '/')
+		return NULL;
+	return at;
+}
+
+static bool name_is(const char *name, const char *bytes, size_t size)
+{
+	return strncmp(name, bytes, size) == 0 && name[size] == '\0';
+}
+
+/* Does the element carry the attribute that the step asks for? */
+static int step_attribute_fits(const struct zkcfg_document *document, uint32_t element, uint32_t end,
+			       const struct step *step)
+{
+	struct document_node node;
+
+	for (uint32_t i = element + 1; i < end; i++) {
+		int err = document_node(document, i, &node);
+
+		if (err < 0)
+			return err;
+		if (node.kind != ZKCFG_ATTRIBUTE)
+			break;
+		if (name_is(node.name, step->attribute, step->attribute_bytes))
+			return node.value && name_is(node.value, step->value, step->value_bytes);
+	}
+	return 0;
+}
+
+/* The node among [from, end) and their siblings that a step names. */
+static int step_find(const struct zkcfg_document *document, uint32_t from, uint32_t end,
+		     const struct step *step, uint32_t *found)
+{
+	uint32_t position = 0;
+	struct document_node node;
+	int fits;
+
+	for (uint32_t i = from; i < end; i = node.end) {
+		int err = document_node(document, i, &node);
+
+		if (err < 0)
+			return err;
+		if ((node.kind == ZKCFG_ATTRIBUTE) != step->is_attribute ||
+		    !name_is(node.name, step->name, step->name_bytes))
+			continue;
+		fits = step->attribute ? step_attribute_fits(document, i, node.end, step)
+				       : ++position == (step->position ? step->position : 1);
+		if (fits < 0)
+			return fits;
+		if (fits) {
+			*found = i;
+			return 0;
+		}
+	}
+	return ZKCFG_ENOPATH;
+}
+
+/* Step by step: for spellings of a path that are not in the table. */
+static int document_walk(const struct zkcfg_document *document, const char *path, uint32_t *found)
+{
+	uint32_t from = 0, end = document->node_count, node = 0;
+	const char *at = path;
+	bool missing = false;
+	struct step step;
+	int err;
+
+	do {
+		at = step_parse(at, &step);
+		if (!at)
+			return ZKCFG_EINVAL; /* wrong behind a step that is missing, too */
+		if (missing)
+			continue;
+		err = step_find(document, from, end, &step, &node);
+		if (err < 0 && err != ZKCFG_ENOPATH)
+			return err;
+		missing = err < 0;
+		if (!missing) {
+			from = node + 1;
+			end = document_nodes(document)[node].end;
+		}
+	} while (*at != '\0');
+	if (missing)
+		return ZKCFG_ENOPATH;
+	*found = node;
+	return 0;
+}
+
+int document_find_node(const struct zkcfg_document *document, const char *path, uint32_t *node)
+{
+	const struct layout_key *key = document_look_up(document, path, strlen(path));
+
+	if (!key)
+		return document_walk(document, path, node);
+	if (key->node >= document->node_count)
+		return ZKCFG_ECORRUPT;
+	*node = key->node;
+	return 0;
+}
+
+int zkcfg_document_string(const struct zkcfg_document *document, const char *path, const char **value)
+{
+	const struct layout_key *key = document_look_up(document, path, strlen(path));
+	struct document_node found;
+	uint32_t node;
+	int err;
+
+	if (key)
+		return document_key_value(document, key, value);
+	err = document_walk(document, path, &node);
+	if (err < 0)
+		return err;
+	err = document_node(document, node, &found);
+	if (err < 0)
+		return err;
+	if (!found.value)
+		return ZKCFG_ENOVALUE;
+	*value = found.value;
+	return 0;
+}

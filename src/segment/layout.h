@@ -1,0 +1,215 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every byte in shared memory, and nothing else. Layout version 1, the "v1" of
+ * the path; a change of any struct here is another version.
+ *
+ *   <shm-dir>/v1/<set>/
+ *     lock      held by the daemon that serves the set; 0600
+ *     control   LAYOUT_CONTROL_BYTES, made once, never replaced, never truncated
+ *     gen.<N>   an arena: append-only, never truncated; unlinked when gen.<N+1> has taken its place
+ *
+ *   control
+ *     0      magic, layout, segment id, set name                 written once
+ *     256    seq: THE counter; futex for those that wait         release-stored last of a commit
+ *     320    heartbeat, verified, daemon, source state, moved    single atomic words
+ *     512    roots[64]: where the root of commit seq is,         in roots[seq % 64]
+ *            as generation << 32 | offset / 16
+ *     4096   status[0], status[1]: the text of the state;        status_version % 2 is the one in force
+ *
+ *   gen.<N>
+ *     | header 64 | document | document | nodes | root | document | nodes | root | ...
+ *
+ * A commit appends documents, then the index nodes copied on the way to them,
+ * then a root; stores the root's place in roots[seq % 64]; and last
+ * release-stores seq. Nothing that a root reaches is written again. A reader
+ * loads seq (acquire), loads roots[seq % 64], and checks that the root it
+ * finds names that seq: if 64 commits went by in between, it does not, and the
+ * reader begins anew. A writer that dies anywhere leaves seq, and all that it
+ * leads to, as it was.
+ *
+ * Integers are in the machine's own order: shared memory does not travel.
+ */
+#ifndef ZKCFG_SEGMENT_LAYOUT_H
+#define ZKCFG_SEGMENT_LAYOUT_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LAYOUT_VERSION 1u
+#define LAYOUT_DIRECTORY "v1"
+#define LAYOUT_SET_NAME_BYTES 65 /* 64 and a NUL */
+#define LAYOUT_ALIGN 16u
+
+static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "shared atomics must not use locks");
+
+#define LAYOUT_CONTROL_MAGIC UINT64_C(0x006c72746366676b) /* "kgfctrl" */
+#define LAYOUT_CONTROL_BYTES 32768u
+#define LAYOUT_ROOT_SLOTS 64u
+#define LAYOUT_STATUS_BYTES 14336u
+
+struct layout_status {
+	uint64_t checksum; /* of all behind it, up to text_bytes of text */
+	uint64_t version;
+	int64_t since_ns;
+	uint32_t candidate_count; /* how many there are */
+	uint32_t candidate_kept;  /* how many of them are in the text */
+	uint32_t text_bytes;
+	uint32_t reserved;
+	/* source NUL detail NUL, then for each candidate kept:
+	 * struct layout_candidate, document NUL reason NUL */
+	uint8_t text[LAYOUT_STATUS_BYTES - 40];
+};
+static_assert(sizeof(struct layout_status) == LAYOUT_STATUS_BYTES, "status");
+
+struct layout_candidate {
+	uint64_t revision;
+	int64_t since_ns;
+	uint32_t line;
+	uint32_t column;
+};
+static_assert(sizeof(struct layout_candidate) == 24, "candidate");
+
+struct layout_control {
+	uint64_t magic;
+	uint32_t layout;
+	uint32_t control_bytes;
+	uint8_t segment_id[16];
+	uint8_t boot_id[16]; /* ages on CLOCK_BOOTTIME mean something in that boot only */
+	char set[LAYOUT_SET_NAME_BYTES];
+	uint8_t reserved0[256 - 48 - LAYOUT_SET_NAME_BYTES];
+
+	_Atomic uint64_t seq;
+	uint8_t reserved1[56];
+
+	_Atomic int64_t heartbeat_ns; /* CLOCK_BOOTTIME; 0: never */
+	_Atomic int64_t verified_ns;  /* CLOCK_BOOTTIME; 0: never */
+	_Atomic int64_t daemon_pid;
+	_Atomic uint32_t source_state;
+	_Atomic uint32_t moved; /* 1: this control is no longer the set's; attach anew */
+	_Atomic uint64_t status_version;
+	uint8_t reserved2[152];
+
+	_Atomic uint64_t roots[LAYOUT_ROOT_SLOTS];
+	uint8_t reserved3[3072];
+
+	struct layout_status status[2];
+};
+static_assert(offsetof(struct layout_control, seq) == 256, "seq has a cache line of its own");
+static_assert(offsetof(struct layout_control, heartbeat_ns) == 320, "stamps");
+static_assert(offsetof(struct layout_control, roots) == 512, "roots");
+static_assert(offsetof(struct layout_control, status) == 4096, "status");
+static_assert(sizeof(struct layout_control) == LAYOUT_CONTROL_BYTES, "control");
+
+#define LAYOUT_ARENA_MAGIC UINT64_C(0x00006e656766676b) /* "kgfgen" */
+
+struct layout_arena {
+	uint64_t magic;
+	uint32_t layout;
+	uint32_t generation;
+	uint8_t segment_id[16];
+	uint8_t reserved[32];
+};
+static_assert(sizeof(struct layout_arena) == 64, "arena");
+
+/* How far an arena may grow: an offset in units of LAYOUT_ALIGN has 32 bits. */
+#define LAYOUT_ARENA_LIMIT_BYTES (UINT64_C(1) << 36)
+
+#define LAYOUT_ROOT_MAGIC UINT64_C(0x00746f6f7266676b) /* "kgfroot" */
+
+struct layout_root {
+	uint64_t magic;
+	uint64_t checksum; /* of all behind it */
+	uint64_t seq;
+	int64_t time_ns;      /* CLOCK_REALTIME */
+	uint64_t index;       /* entry of the index's top; 0: no document */
+	uint64_t document_count;
+	uint64_t live_bytes;  /* what this root reaches */
+	uint64_t end;         /* offset behind this root: nothing it reaches lies farther */
+	uint64_t previous;    /* offset of the root before, in this arena; 0: none */
+	uint64_t reserved[3];
+};
+static_assert(sizeof(struct layout_root) == 96, "root");
+
+/*
+ * The index: a hash-array-mapped trie over documents by the hash of their
+ * name, five bits a level from the top. An entry is 64 bits:
+ *
+ *   | 28 low bits of the hash (documents only) | offset / 16: 32 bits | tag: 4 bits |
+ *
+ * tag: what the offset leads to. An entry of 0 is empty. Children lie before
+ * their parents, so that every walk ends.
+ */
+#define LAYOUT_TAG_NODE 1u
+#define LAYOUT_TAG_DOCUMENT 2u
+#define LAYOUT_TAG_BUCKET 3u /* documents whose hashes are equal in all bits */
+
+struct layout_node {
+	uint32_t bitmap;  /* tag NODE: which of 32 children there are; tag BUCKET: how many */
+	uint32_t reserved;
+	uint64_t content; /* sum over all documents below of index_mix(checksum): equal in two
+	                   * generations where the documents are equal */
+	uint64_t entries[];
+};
+static_assert(sizeof(struct layout_node) == 16, "node");
+
+/* A compiled document; see document.h for the picture. */
+#define LAYOUT_DOCUMENT_MAGIC UINT32_C(0x636f6466) /* "fdoc" */
+
+struct zkcfg_document {
+	uint32_t magic;
+	uint32_t size_bytes;
+	uint64_t checksum; /* of all behind it */
+	uint64_t name_hash;
+	uint64_t created;
+	uint64_t revision;
+	uint32_t slots;      /* offset of struct layout_slot[slot_mask + 1] */
+	uint32_t slot_mask;
+	uint32_t strings;
+	uint32_t strings_bytes;
+	int64_t version;
+	uint32_t nodes;      /* offset of struct layout_document_node[node_count] */
+	uint32_t node_count;
+	uint32_t raw;
+	uint32_t raw_bytes;
+	uint32_t name_bytes; /* the name is right behind this header */
+	uint32_t reserved;
+};
+static_assert(sizeof(struct zkcfg_document) == 88, "document");
+static_assert(offsetof(struct zkcfg_document, version) == 56, "a look-up needs the first 56 bytes");
+
+struct layout_slot {
+	uint32_t hash; /* low 32 bits of the path's */
+	uint32_t key;  /* offset in strings; 0: empty slot */
+};
+static_assert(sizeof(struct layout_slot) == 8, "slot");
+
+#define LAYOUT_NO_VALUE UINT32_MAX
+
+struct layout_key {
+	uint32_t node;
+	uint32_t path_bytes;
+	uint32_t value; /* offset in strings, or LAYOUT_NO_VALUE */
+	uint32_t value_bytes;
+	char path[]; /* and a NUL; then the value and a NUL, if this is the canonical path */
+};
+static_assert(sizeof(struct layout_key) == 16, "key");
+
+struct layout_document_node {
+	uint32_t kind_depth; /* depth << 8 | enum zkcfg_node_kind */
+	uint32_t parent;     /* node; itself for the root element */
+	uint32_t end;        /* first node behind its subtree */
+	uint32_t name;       /* offset in strings */
+	uint32_t key;        /* offset in strings, of the canonical path */
+	uint32_t ordinal;    /* from 1, among elements of this name below this parent; 0: an attribute */
+};
+static_assert(sizeof(struct layout_document_node) == 24, "document node");
+
+static inline uint64_t layout_align(uint64_t bytes)
+{
+	return (bytes + LAYOUT_ALIGN - 1) & ~(uint64_t)(LAYOUT_ALIGN - 1);
+}
+
+#endif
