@@ -1,0 +1,62 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * zkcfgd's own configuration: from a file, or from --set options.
+ *
+ * The file is XML, checked against zkcfgd.rng, which is compiled in; what a
+ * schema cannot say (a source's scheme, a name used twice, a minimum above its
+ * maximum, a group that does not exist) is checked behind it, with the place
+ * named just as well.
+ */
+#ifndef ZKCFG_DAEMON_CONFIG_H
+#define ZKCFG_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/log.h"
+#include "base/message.h"
+#include "xml/compile.h"
+
+/* The longest wait for changes to come to rest, where a set does not say. */
+#define CONFIG_DEBOUNCE_MAX_MS 1000
+
+enum config_on_delete {
+	CONFIG_HOLD = 0, /* a document that vanishes or becomes empty stays as it was */
+	CONFIG_REMOVE = 1
+};
+
+struct config_set {
+	char *name;
+	char *source;           /* URI, which its source takes */
+	char *schema;           /* path of a .rng or .xsd, absolute, could be loaded; NULL: none */
+	enum config_on_delete on_delete;
+	int64_t debounce_min_ms; /* quiet for so long before a commit; 0 */
+	int64_t debounce_max_ms; /* never later than this after the first change; 0: CONFIG_DEBOUNCE_MAX_MS */
+	mode_t mode;            /* of the segment's files; 0644 */
+	gid_t group;            /* (gid_t)-1: leave it */
+	struct xml_limits limits;
+};
+
+struct config {
+	char *shm_dir;   /* NULL: not said */
+	char *state_dir; /* NULL: not said */
+	bool log_level_given;
+	enum log_level log_level;
+	struct config_set *sets;
+	size_t set_count;
+};
+
+/*
+ * Read a file into an empty config; "-" is standard input. Relative paths are
+ * relative to the file's directory. For one thread, as getgrnam(3) is.
+ * -EINVAL with "FILE:LINE:COLUMN: what is wrong and what was expected" in
+ * message, another negative errno with message otherwise.
+ */
+int config_load(const char *path, struct config *config, struct message *message);
+/* Add the set of one --set NAME=URI. -EINVAL or -ENOMEM with message. */
+int config_add_set(struct config *config, const char *option, struct message *message);
+void config_free(struct config *config);
+
+#endif
