@@ -30,8 +30,9 @@ int64_t clock_monotonic_ns(void)
 
 char *clock_format(int64_t realtime_ns, char text[CLOCK_TEXT_BYTES])
 {
-	time_t seconds = (time_t)(realtime_ns / CLOCK_NS_PER_S);
-	int ms = (int)(realtime_ns % CLOCK_NS_PER_S / CLOCK_NS_PER_MS);
+	int64_t since_second_ns = (realtime_ns % CLOCK_NS_PER_S + CLOCK_NS_PER_S) % CLOCK_NS_PER_S;
+	time_t seconds = (time_t)((realtime_ns - since_second_ns) / CLOCK_NS_PER_S);
+	int ms = (int)(since_second_ns / CLOCK_NS_PER_MS);
 	char date[24];
 	struct tm utc;
 

@@ -85,10 +85,26 @@ remove_temporary:
 	return err;
 }
 
+static int file_make_dir(const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -errno;
+	if (stat(path, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
 int file_make_dirs(const char *path, mode_t mode)
 {
 	char part[PATH_MAX];
+	int err;
 
+	if (path[0] == '\0')
+		return -ENOENT;
 	if (strlen(path) >= sizeof(part))
 		return -ENAMETOOLONG;
 	strcpy(part, path);
@@ -96,11 +112,10 @@ int file_make_dirs(const char *path, mode_t mode)
 		if (*c != '/')
 			continue;
 		*c = '\0';
-		if (mkdir(part, mode) < 0 && errno != EEXIST)
-			return -errno;
+		err = file_make_dir(part, mode);
+		if (err < 0)
+			return err;
 		*c = '/';
 	}
-	if (mkdir(part, mode) < 0 && errno != EEXIST)
-		return -errno;
-	return 0;
+	return file_make_dir(part, mode);
 }

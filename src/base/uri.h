@@ -4,9 +4,12 @@
  * A source's URI, taken apart: scheme://authority/path?key=value&key=value
  *
  * %XX in path, keys and values is decoded; a decoded NUL or control character
- * is refused. The path keeps its leading '/' and loses a trailing one, unless
- * it is all there is. A user or password in the authority is refused: secrets
- * come from files.
+ * is refused. The path keeps its leading '/' and loses trailing ones, unless
+ * that is all there is. A user or password in the authority is refused: secrets
+ * come from files. So is a fragment, an option without '=' and one given twice.
+ *
+ * What the authority means, and which options there are, is the source's
+ * business.
  */
 #ifndef ZKCFG_BASE_URI_H
 #define ZKCFG_BASE_URI_H

@@ -38,12 +38,13 @@ static bool places_add(struct places *places, uid_t owner, const char *path)
 
 static int places_find(const char *shm_dir, struct places *places)
 {
-	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	/* secure_: who starts a set-uid program does not choose its configuration */
+	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
 	char own[PATH_MAX];
 
 	places->count = 0;
 	if (!shm_dir)
-		shm_dir = getenv("ZKCFG_SHM_DIR");
+		shm_dir = secure_getenv("ZKCFG_SHM_DIR");
 	if (shm_dir && *shm_dir)
 		return places_add(places, (uid_t)-1, shm_dir) ? 0 : ZKCFG_EINVAL;
 	if (geteuid() != 0) {
@@ -171,7 +172,9 @@ void handle_follow(struct zkcfg *cfg)
 	if ((seq == 0 && control_seq(&cfg->control) != 0) ||
 	    control_open(dir_fd, cfg->set, false, cfg->control.page, &there) < 0)
 		goto close_directory;
-	cfg->control = there;
+	/* not the page, which is where it was: others look at it without the lock */
+	cfg->control.device = there.device;
+	cfg->control.inode = there.inode;
 	close(cfg->dir_fd);
 	cfg->dir_fd = dir_fd;
 	zkcfg_unpin(cfg->newest);

@@ -75,6 +75,13 @@ static int pin_newest(struct zkcfg *cfg)
 
 	for (int tries = 0; tries < PIN_TRIES; tries++) {
 		seq = control_seq(&cfg->control);
+		if (control_moved(&cfg->control)) {
+			handle_follow(cfg);
+			if (!control_moved(&cfg->control))
+				continue;
+			/* sent elsewhere, and there is nothing yet: what we have is the newest there is */
+			return cfg->newest ? 0 : ZKCFG_EEMPTY;
+		}
 		if (seq == 0)
 			return ZKCFG_EEMPTY;
 		if (cfg->newest && cfg->newest->seq == seq)
@@ -104,8 +111,6 @@ int zkcfg_pin(struct zkcfg *cfg, struct zkcfg_snapshot **snapshot)
 	if (handle_is_doubtful(cfg))
 		handle_follow(cfg);
 	err = pin_newest(cfg);
-	if (err < 0 && cfg->newest && control_moved(&cfg->control))
-		err = 0; /* sent elsewhere, and there is nothing yet: what we have is the newest there is */
 	if (err == 0) {
 		refcount_get(&cfg->newest->refs);
 		*snapshot = cfg->newest;
@@ -182,7 +187,8 @@ int zkcfg_wait(struct zkcfg *cfg, uint64_t seen, int timeout_ms, uint64_t *newes
 			pthread_mutex_unlock(&cfg->lock);
 		}
 		seq = control_seq(&cfg->control);
-		if (seq != seen && seq != 0) {
+		/* a control that was abandoned counts on to call us, not because there is a commit */
+		if (seq != seen && seq != 0 && !control_moved(&cfg->control)) {
 			if (newest)
 				*newest = seq;
 			return 0;

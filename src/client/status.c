@@ -82,14 +82,13 @@ int zkcfg_status_read(struct zkcfg *cfg, struct zkcfg_status **status)
 
 	if (!cfg || !status)
 		return ZKCFG_EINVAL;
-	if (handle_is_doubtful(cfg)) {
-		pthread_mutex_lock(&cfg->lock);
-		handle_follow(cfg);
-		pthread_mutex_unlock(&cfg->lock);
-	}
 	made = calloc(1, sizeof(*made));
 	if (!made)
 		return ZKCFG_ENOMEM;
+	/* all of it from one segment: nobody attaches anew meanwhile */
+	pthread_mutex_lock(&cfg->lock);
+	if (handle_is_doubtful(cfg))
+		handle_follow(cfg);
 	made->seq = control_seq(&cfg->control);
 	control_segment_id(&cfg->control, segment_id);
 	for (int i = 0; i < 16; i++)
@@ -98,6 +97,7 @@ int zkcfg_status_read(struct zkcfg *cfg, struct zkcfg_status **status)
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	made->now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	err = control_copy_status(&cfg->control, &made->text);
+	pthread_mutex_unlock(&cfg->lock);
 	if (err == 0)
 		err = status_parse(made);
 	if (err < 0) {

@@ -69,17 +69,12 @@ int zkcfg_document_int64(const struct zkcfg_document *document, const char *path
 	return 0;
 }
 
-/*
- * A decimal number at the beginning of text, whatever the process's locale
- * says of decimal points. NULL: there is none.
- */
-static const char *number_parse(const char *text, double *number)
+/* A decimal number at the beginning of text: what is behind it. NULL: there is none. */
+static const char *number_end(const char *text)
 {
 	static const char digits[] = "0123456789";
 	const char *at = text + (*text == '-' || *text == '+');
 	size_t whole = strspn(at, digits), fraction = 0, exponent = 0;
-	char copy[NUMBER_BYTES + 8], *end;
-	const char *point = localeconv()->decimal_point;
 	const char *behind;
 
 	at += whole;
@@ -95,12 +90,16 @@ static const char *number_parse(const char *text, double *number)
 		if (exponent > 0)
 			at = behind + exponent;
 	}
-	memcpy(copy, text, (size_t)(at - text));
-	copy[at - text] = '\0';
-	if (strcmp(point, ".") != 0 && strlen(point) == 1 && strchr(copy, '.'))
-		*strchr(copy, '.') = *point;
-	*number = strtod(copy, &end);
-	return *end == '\0' ? at : NULL;
+	return at;
+}
+
+/*
+ * The locale whose decimal point is a point, whatever the process's is. The
+ * "C" locale is part of libc: having it costs neither memory nor failure.
+ */
+static locale_t number_locale(void)
+{
+	return newlocale(LC_ALL_MASK, "C", (locale_t)0);
 }
 
 int zkcfg_document_double(const struct zkcfg_document *document, const char *path, double *value)
@@ -113,9 +112,10 @@ int zkcfg_document_double(const struct zkcfg_document *document, const char *pat
 	err = value_text(document, path, text);
 	if (err < 0)
 		return err;
-	end = number_parse(text, &number);
+	end = number_end(text);
 	if (!end || *end != '\0')
 		return ZKCFG_ETYPE;
+	number = strtod_l(text, NULL, number_locale());
 	if (!isfinite(number))
 		return ZKCFG_ERANGE;
 	*value = number;
@@ -145,16 +145,19 @@ int zkcfg_document_bool(const struct zkcfg_document *document, const char *path,
 /* What may stand behind a number, and what it multiplies it with. */
 struct unit {
 	const char *name;
-	double factor;
+	unsigned factor;
 };
 
-/* A number that is not negative, with a unit. */
+/*
+ * A number that is not negative, with a unit. A long double holds every
+ * 64-bit number exactly, and half of a millisecond besides.
+ */
 static int value_with_unit(const struct zkcfg_document *document, const char *path, const struct unit *units,
-			   size_t unit_count, double *value)
+			   size_t unit_count, long double *value)
 {
-	char text[NUMBER_BYTES];
+	char text[NUMBER_BYTES], number_text[NUMBER_BYTES];
 	const char *unit;
-	double number;
+	long double number;
 	int err;
 
 	err = value_text(document, path, text);
@@ -162,9 +165,10 @@ static int value_with_unit(const struct zkcfg_document *document, const char *pa
 		return err;
 	if (!isdigit((unsigned char)text[0]))
 		return ZKCFG_ETYPE;
-	unit = number_parse(text, &number);
-	if (!unit)
-		return ZKCFG_ETYPE;
+	unit = number_end(text);
+	memcpy(number_text, text, (size_t)(unit - text));
+	number_text[unit - text] = '\0';
+	number = strtold_l(number_text, NULL, number_locale());
 	for (size_t i = 0; i < unit_count; i++) {
 		if (strcmp(unit, units[i].name) == 0) {
 			*value = number * units[i].factor;
@@ -178,20 +182,20 @@ static int value_with_unit(const struct zkcfg_document *document, const char *pa
 	return ZKCFG_ETYPE;
 }
 
-/* Doubles from here on have no int64_t. */
-#define INT64_BEYOND 9223372036854775808.0
+/* Numbers from here on have no int64_t. */
+#define INT64_BEYOND 9223372036854775808.0L
 
 int zkcfg_document_duration_ms(const struct zkcfg_document *document, const char *path, int64_t *value)
 {
 	static const struct unit units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
-	double ms;
+	long double ms;
 	int err = value_with_unit(document, path, units, sizeof(units) / sizeof(units[0]), &ms);
 
 	if (err < 0)
 		return err;
 	if (!(ms < INT64_BEYOND))
 		return ZKCFG_ERANGE;
-	*value = (int64_t)(ms + 0.5);
+	*value = (int64_t)(ms + 0.5L);
 	return 0;
 }
 
@@ -200,14 +204,14 @@ int zkcfg_document_size_bytes(const struct zkcfg_document *document, const char 
 	static const struct unit units[] = {
 		{ "", 1 }, { "k", 1024 }, { "K", 1024 }, { "M", 1048576 }, { "G", 1073741824 }
 	};
-	double bytes;
+	long double bytes;
 	int err = value_with_unit(document, path, units, sizeof(units) / sizeof(units[0]), &bytes);
 
 	if (err < 0)
 		return err;
 	if (!(bytes < 2 * INT64_BEYOND))
 		return ZKCFG_ERANGE;
-	if (bytes != (double)(uint64_t)bytes)
+	if (bytes != (long double)(uint64_t)bytes)
 		return ZKCFG_ETYPE; /* half a byte */
 	*value = (uint64_t)bytes;
 	return 0;

@@ -40,6 +40,7 @@ struct publisher {
 	struct arena arena; /* base NULL: no generation yet */
 	uint64_t root_offset;
 	struct layout_root root; /* of the newest commit; zeros: none */
+	uint64_t least_seq; /* commits are behind it: readers of a segment set aside have seen this one */
 	uint8_t segment_id[16];
 };
 
@@ -67,14 +68,17 @@ static mode_t directory_mode(mode_t mode)
 
 static int make_directory(const char *path, mode_t mode, gid_t group, int *dir_fd, struct message *message)
 {
+	bool made = mkdir(path, 0700) == 0;
 	int err, fd;
 
-	err = mkdir(path, 0700) < 0 ? -errno : 0;
+	if (!made && errno != EEXIST)
+		return publisher_fail(trust_error(errno), "cannot make directory", path, message);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return publisher_fail(trust_error(errno), "cannot use directory", path, message);
-	if (err == 0 && ((group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) < 0) || fchmod(fd, mode) < 0)) {
-		err = publisher_fail(trust_error(errno), "cannot set mode and group of", path, message);
+	err = made ? trust_set_mode(fd, mode, group) : 0;
+	if (err < 0) {
+		publisher_fail(err, "cannot set mode and group of", path, message);
 		goto close_fd;
 	}
 	err = trust_directory(fd, geteuid());
@@ -201,7 +205,7 @@ static int verify_documents(const struct index_view *view)
 
 	index_walk_init(&walk, view);
 	while ((err = index_walk_next(&walk, &document)) == 0) {
-		err = document_verify(document, view->end);
+		err = document_verify(document, view->end - (uint64_t)((const uint8_t *)document - view->base));
 		if (err == 0)
 			err = index_find(view, hash_bytes(zkcfg_document_name(document), document_name_bytes(document)),
 					 zkcfg_document_name(document), document_name_bytes(document), &found);
@@ -209,7 +213,7 @@ static int verify_documents(const struct index_view *view)
 			return ZKCFG_ECORRUPT;
 		count++;
 	}
-	return err == ZKCFG_EEND && count == view->document_count ? 0 : ZKCFG_ECORRUPT;
+	return err == ZKCFG_EEND && count == view->document_count ? index_verify(view) : ZKCFG_ECORRUPT;
 }
 
 /* Take the segment over that is there: check all of it, and go on behind its newest root. */
@@ -225,6 +229,8 @@ static int publisher_take_over(struct publisher *publisher)
 	if (err < 0)
 		return err;
 	control_segment_id(&publisher->control, publisher->segment_id);
+	if (control_moved(&publisher->control))
+		return ZKCFG_ECORRUPT; /* nobody but a fault says so of the one that the name leads to */
 	seq = control_seq(&publisher->control);
 	if (seq == 0)
 		return 0;
@@ -258,13 +264,46 @@ static int publisher_create(struct publisher *publisher)
 			      publisher->group, &publisher->control);
 }
 
+/* What is there is not sound, as opposed to: we cannot tell for now. */
+static bool is_unsound(int err)
+{
+	return err != ZKCFG_ENOMEM && err != ZKCFG_ENOSPC && err != ZKCFG_ESYSTEM;
+}
+
+/* No seq of ours comes near; a damaged one may. */
+#define SEQ_BEYOND (UINT64_C(1) << 62)
+
+/* Send the readers of a segment that was set aside to the new one, whose seq goes on from theirs. */
+static void publisher_set_aside(struct publisher *publisher, struct control *aside)
+{
+	uint64_t seq = control_seq(aside);
+
+	publisher->least_seq = seq < SEQ_BEYOND ? seq + 1 : 0;
+	control_abandon(aside, seq + 1); /* + 1: look, all of you */
+	control_close(aside);
+}
+
+/* Files that were there get the mode and group that are wanted now. */
+static int publisher_set_mode(const struct publisher *publisher)
+{
+	int err = trust_set_mode(publisher->dir_fd, directory_mode(publisher->mode), publisher->group);
+
+	if (err == 0)
+		err = control_set_mode(publisher->dir_fd, publisher->mode, publisher->group);
+	if (err == 0 && publisher->arena.base)
+		err = arena_set_mode(&publisher->arena, publisher->mode, publisher->group);
+	return err;
+}
+
 /* Take over, or make anew; one that cannot be taken over is set aside. */
 static int publisher_begin(struct publisher *publisher, struct message *message)
 {
 	struct control aside = { 0 };
 	int err = publisher_take_over(publisher);
 
-	if (err < 0 && err != ZKCFG_ENOSET)
+	if (err < 0 && !is_unsound(err))
+		return publisher_fail(err, "cannot take over the segment in", publisher->directory, message);
+	if (err < 0 && (err != ZKCFG_ENOSET || publisher->control.page))
 		log_warning("set %s: the segment in %s cannot be taken over (%s): setting it aside and making a new one",
 			    publisher->set, publisher->directory, zkcfg_strerror(err));
 	if (err < 0) {
@@ -274,8 +313,10 @@ static int publisher_begin(struct publisher *publisher, struct message *message)
 		err = publisher_create(publisher);
 	}
 	if (err == 0 && aside.page) /* a control that was sound, with a root that was not */
-		control_abandon(&aside, control_seq(&aside));
+		publisher_set_aside(publisher, &aside);
 	control_close(&aside);
+	if (err == 0)
+		err = publisher_set_mode(publisher);
 	if (err < 0)
 		return publisher_fail(err, "cannot make the segment in", publisher->directory, message);
 	publisher_sweep(publisher->dir_fd, publisher->arena.generation);
@@ -416,6 +457,13 @@ struct commit {
 	uint64_t previous;       /* offset of the root before, in this arena; 0: none */
 };
 
+static uint64_t publisher_next_seq(const struct publisher *publisher)
+{
+	uint64_t seq = publisher->root.seq;
+
+	return (seq > publisher->least_seq ? seq : publisher->least_seq) + 1;
+}
+
 static int commit_document(struct arena *arena, const struct zkcfg_document *document, size_t bytes,
 			   uint64_t *offset)
 {
@@ -465,7 +513,7 @@ static int commit_append(struct publisher *publisher, const struct publisher_cha
 	struct commit commit = { .arena = &publisher->arena, .top = publisher->root.index,
 				 .live_bytes = publisher->root.live_bytes,
 				 .document_count = publisher->root.document_count,
-				 .seq = publisher->root.seq + 1, .previous = publisher->root_offset };
+				 .seq = publisher_next_seq(publisher), .previous = publisher->root_offset };
 	struct index_change *index_changes = calloc(change_count + 1, sizeof(*index_changes));
 	uint64_t offset;
 	int err = index_changes ? 0 : ZKCFG_ENOMEM;
@@ -540,7 +588,7 @@ static int rewrite_changes(struct rewrite *rewrite)
 static int commit_rewrite(struct publisher *publisher, const struct publisher_change *changes, size_t change_count,
 			  struct arena *arena, uint64_t *root_offset)
 {
-	struct commit commit = { .arena = arena, .seq = publisher->root.seq + 1 };
+	struct commit commit = { .arena = arena, .seq = publisher_next_seq(publisher) };
 	struct rewrite rewrite = { .arena = arena, .change_count = change_count };
 	size_t most = publisher->root.document_count + change_count;
 	int err = ZKCFG_ENOMEM;
@@ -616,6 +664,25 @@ static bool publisher_is_wasteful(const struct publisher *publisher)
 	return garbage_bytes > live_bytes && garbage_bytes > GARBAGE_FLOOR_BYTES;
 }
 
+/* What would be published under a name is a document of that name. */
+static bool change_is_sound(const struct publisher_change *change)
+{
+	const struct zkcfg_document *document = change->document;
+
+	return !document || (document_check(document, change->document_bytes) == 0 &&
+			     document_size_bytes(document) == change->document_bytes &&
+			     strcmp(zkcfg_document_name(document), change->name) == 0);
+}
+
+static int commit_fail(const struct publisher *publisher, int err, struct message *message)
+{
+	const char *why = err == ZKCFG_ESYSTEM || err == ZKCFG_ENOSPC ? strerror(errno) : zkcfg_strerror(err);
+
+	message_set(message, "cannot commit to %s: %s; commit %llu stays in force", publisher->directory, why,
+		    (unsigned long long)publisher->root.seq);
+	return err;
+}
+
 int publisher_commit(struct publisher *publisher, const struct publisher_change *changes, size_t change_count,
 		     uint64_t *seq, struct message *message)
 {
@@ -624,6 +691,9 @@ int publisher_commit(struct publisher *publisher, const struct publisher_change 
 	uint64_t root_offset;
 	int err = ZKCFG_ENOSPC;
 
+	for (size_t i = 0; i < change_count; i++)
+		if (!change_is_sound(&changes[i]))
+			return commit_fail(publisher, ZKCFG_EINVAL, message);
 	if (!wants_rewrite)
 		err = commit_append(publisher, changes, change_count, &root_offset);
 	if (err == ZKCFG_ENOSPC) /* a new generation leaves the garbage behind */
@@ -631,7 +701,7 @@ int publisher_commit(struct publisher *publisher, const struct publisher_change 
 	if (err == ZKCFG_ENOSPC && wants_rewrite && publisher->arena.base)
 		err = commit_append(publisher, changes, change_count, &root_offset);
 	if (err < 0)
-		return publisher_fail(err, "cannot commit to", publisher->directory, message);
+		return commit_fail(publisher, err, message);
 	publisher_show(publisher, root_offset);
 	if (publisher->arena.generation != generation)
 		publisher_sweep(publisher->dir_fd, publisher->arena.generation);

@@ -36,8 +36,10 @@ static int arena_resize(struct arena *arena, uint64_t size_bytes)
 	int error_number;
 	void *base;
 
-	if (size_bytes > LAYOUT_ARENA_LIMIT_BYTES)
+	if (size_bytes > LAYOUT_ARENA_LIMIT_BYTES) {
+		errno = EFBIG;
 		return ZKCFG_ENOSPC;
+	}
 	do {
 		error_number = posix_fallocate(arena->fd, 0, (off_t)size_bytes);
 	} while (error_number == EINTR);
@@ -70,10 +72,9 @@ int arena_create(int dir_fd, uint32_t generation, const uint8_t segment_id[16], 
 	made.fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (made.fd < 0)
 		return trust_error(errno);
-	if ((group != (gid_t)-1 && fchown(made.fd, (uid_t)-1, group) < 0) || fchmod(made.fd, mode) < 0) {
-		err = trust_error(errno);
+	err = trust_set_mode(made.fd, mode, group);
+	if (err < 0)
 		goto remove_file;
-	}
 	if (first_bytes < ARENA_FIRST_BYTES)
 		first_bytes = ARENA_FIRST_BYTES;
 	err = arena_resize(&made, arena_pages(first_bytes));
@@ -137,6 +138,11 @@ close_fd:
 	return err;
 }
 
+int arena_set_mode(const struct arena *arena, mode_t mode, gid_t group)
+{
+	return trust_set_mode(arena->fd, mode, group);
+}
+
 void arena_close(struct arena *arena)
 {
 	if (!arena->base)
@@ -151,8 +157,10 @@ int arena_append(struct arena *arena, uint64_t bytes, uint64_t *offset)
 	uint64_t aligned = layout_align(bytes), grown;
 	int err;
 
-	if (bytes > LAYOUT_ARENA_LIMIT_BYTES)
+	if (bytes > LAYOUT_ARENA_LIMIT_BYTES) {
+		errno = EFBIG;
 		return ZKCFG_ENOSPC;
+	}
 	if (arena->used_bytes + aligned > arena->mapped_bytes) {
 		grown = arena->mapped_bytes / 8;
 		if (grown < ARENA_GROWTH_BYTES)

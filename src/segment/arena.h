@@ -32,7 +32,7 @@ void arena_name(uint32_t generation, char name[ARENA_NAME_BYTES]);
 
 /*
  * Make gen.<generation> with room for first_bytes; one of that name that a
- * dead writer left is removed. ZKCFG_ENOSPC, ZKCFG_ESYSTEM. Ends with arena_close().
+ * dead writer left is removed. ZKCFG_ENOSPC, ZKCFG_EACCES, ZKCFG_ESYSTEM. Ends with arena_close().
  */
 int arena_create(int dir_fd, uint32_t generation, const uint8_t segment_id[16], uint64_t first_bytes,
 		 mode_t mode, gid_t group, struct arena *arena);
@@ -41,6 +41,8 @@ int arena_create(int dir_fd, uint32_t generation, const uint8_t segment_id[16], 
  * ZKCFG_EMAGIC, ZKCFG_ELAYOUT, ZKCFG_ESIZE, ZKCFG_EOWNER, ZKCFG_EMODE, ZKCFG_ECORRUPT, ZKCFG_ESYSTEM.
  */
 int arena_open(int dir_fd, uint32_t generation, const uint8_t segment_id[16], struct arena *arena);
+/* The set's mode or group is another than it was. ZKCFG_EACCES, ZKCFG_ESYSTEM. */
+int arena_set_mode(const struct arena *arena, mode_t mode, gid_t group);
 /* Unmap; the file stays. */
 void arena_close(struct arena *arena);
 

@@ -64,7 +64,10 @@ int control_create(int dir_fd, const char *set, const uint8_t segment_id[16], mo
 		err = trust_error(err);
 		goto remove_file;
 	}
-	if ((group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) < 0) || fchmod(fd, mode) < 0 || fstat(fd, &st) < 0) {
+	err = trust_set_mode(fd, mode, group);
+	if (err < 0)
+		goto remove_file;
+	if (fstat(fd, &st) < 0) {
 		err = trust_error(errno);
 		goto remove_file;
 	}
@@ -131,7 +134,8 @@ int control_open(int dir_fd, const char *set, bool writable, struct layout_contr
 	}
 	err = control_check(page, set);
 	if (err == 0 && in_place) {
-		/* only now that it is known to be good does it take the old one's place */
+		/* Only now that it is known to be good does it take the old one's place. To other
+		 * threads that is one step: a fault of theirs waits until the kernel is done. */
 		if (mmap(in_place, LAYOUT_CONTROL_BYTES, prot, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
 			err = trust_error(errno);
 	}
@@ -141,6 +145,18 @@ int control_open(int dir_fd, const char *set, bool writable, struct layout_contr
 		*control = (struct control){ .page = in_place ? in_place : page, .device = st.st_dev,
 					     .inode = st.st_ino };
 close_fd:
+	close(fd);
+	return err;
+}
+
+int control_set_mode(int dir_fd, mode_t mode, gid_t group)
+{
+	int fd, err;
+
+	fd = openat(dir_fd, CONTROL_NAME, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return trust_error(errno);
+	err = trust_set_mode(fd, mode, group);
 	close(fd);
 	return err;
 }

@@ -43,6 +43,8 @@ int control_create(int dir_fd, const char *set, const uint8_t segment_id[16], mo
 int control_open(int dir_fd, const char *set, bool writable, struct layout_control *in_place,
 		 struct control *control);
 void control_close(struct control *control);
+/* The set's mode or group is another than it was. ZKCFG_ENOSET, ZKCFG_EACCES, ZKCFG_ESYSTEM. */
+int control_set_mode(int dir_fd, mode_t mode, gid_t group);
 /* Does the name in this directory still lead to this file? */
 bool control_is_current(const struct control *control, int dir_fd);
 

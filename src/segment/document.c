@@ -66,6 +66,20 @@ static const struct layout_key *document_key(const struct zkcfg_document *docume
 	return key;
 }
 
+static int document_key_value(const struct zkcfg_document *document, const struct layout_key *key,
+			      const char **value)
+{
+	const char *string;
+
+	if (key->value == LAYOUT_NO_VALUE)
+		return ZKCFG_ENOVALUE;
+	string = document_string(document, key->value, key->value_bytes);
+	if (!string)
+		return ZKCFG_ECORRUPT;
+	*value = string;
+	return 0;
+}
+
 int document_verify(const struct zkcfg_document *document, size_t limit_bytes)
 {
 	size_t head = offsetof(struct zkcfg_document, name_hash);
@@ -79,9 +93,14 @@ int document_verify(const struct zkcfg_document *document, size_t limit_bytes)
 	if (document->checksum != hash_bytes(document_at(document, head), document->size_bytes - head))
 		return ZKCFG_ECORRUPT;
 	slots = document_slots(document);
-	for (uint32_t i = 0; i <= document->slot_mask; i++)
-		if (slots[i].key != 0 && !document_key(document, slots[i].key))
+	for (uint32_t i = 0; i <= document->slot_mask; i++) {
+		const struct layout_key *key = document_key(document, slots[i].key);
+		const char *value;
+
+		if (slots[i].key != 0 && (!key || key->node >= document->node_count ||
+					  document_key_value(document, key, &value) == ZKCFG_ECORRUPT))
 			return ZKCFG_ECORRUPT;
+	}
 	for (uint32_t i = 0; i < document->node_count; i++) {
 		err = document_node(document, i, &node);
 		if (err < 0)
@@ -141,20 +160,6 @@ bool document_same_raw(const struct zkcfg_document *document, const void *raw, s
 uint32_t document_node_count(const struct zkcfg_document *document)
 {
 	return document->node_count;
-}
-
-static int document_key_value(const struct zkcfg_document *document, const struct layout_key *key,
-			      const char **value)
-{
-	const char *string;
-
-	if (key->value == LAYOUT_NO_VALUE)
-		return ZKCFG_ENOVALUE;
-	string = document_string(document, key->value, key->value_bytes);
-	if (!string)
-		return ZKCFG_ECORRUPT;
-	*value = string;
-	return 0;
 }
 
 int document_node(const struct zkcfg_document *document, uint32_t index, struct document_node *node)
@@ -367,11 +372,14 @@ int document_find_node(const struct zkcfg_document *document, const char *path, 
 
 int zkcfg_document_string(const struct zkcfg_document *document, const char *path, const char **value)
 {
-	const struct layout_key *key = document_look_up(document, path, strlen(path));
+	const struct layout_key *key;
 	struct document_node found;
 	uint32_t node;
 	int err;
 
+	if (!document || !path || !value)
+		return ZKCFG_EINVAL;
+	key = document_look_up(document, path, strlen(path));
 	if (key)
 		return document_key_value(document, key, value);
 	err = document_walk(document, path, &node);

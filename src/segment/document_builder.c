@@ -293,6 +293,10 @@ void document_builder_open(struct document_builder *builder, const char *name, s
 
 	if (builder->error != 0)
 		return;
+	if (!parent && builder->nodes.used > 0) {
+		builder->error = ZKCFG_EINVAL; /* a second root element */
+		return;
+	}
 	if (parent) {
 		builder_body(builder, parent);
 		parent->has_elements = true;
@@ -506,7 +510,7 @@ static int builder_lay_out(const struct document_builder *builder, struct zkcfg_
 	head->raw = (uint32_t)at;
 	head->raw_bytes = (uint32_t)builder->raw_bytes;
 	at = layout_align(at + builder->raw_bytes + 1);
-	if (at > DOCUMENT_COMPILED_LIMIT_BYTES)
+	if (at > builder->limit_bytes)
 		return ZKCFG_ERANGE;
 	head->size_bytes = (uint32_t)at;
 	head->name_bytes = (uint32_t)name_bytes;

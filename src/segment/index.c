@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "segment/index.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,6 +184,10 @@ static int apply_build_node(struct apply *apply, const struct index_change *chan
 		content += child.content;
 	}
 	branch->content = content;
+	if (entry_count == 1 && entry_tag(entries[0]) != LAYOUT_TAG_NODE) {
+		branch->entry = entries[0]; /* as in apply_node() */
+		return 0;
+	}
 	return apply_write(apply, LAYOUT_TAG_NODE, bitmap, entries, entry_count, branch);
 }
 
@@ -332,6 +337,9 @@ int index_apply(struct arena *arena, uint64_t top, const struct index_change *ch
 		*delta = apply.delta;
 		return 0;
 	}
+	for (size_t i = 1; i < change_count; i++)
+		if (change_compare(&changes[i - 1], &changes[i]) >= 0)
+			return ZKCFG_EINVAL;
 	err = apply_changes(&apply, top, changes, change_count, 0, &branch);
 	if (err < 0)
 		return err;
@@ -405,11 +413,12 @@ int index_find(const struct index_view *view, uint64_t hash, const char *name, s
 	const struct layout_node *node;
 
 	for (unsigned level = 0; entry_tag(entry) == LAYOUT_TAG_NODE; level++) {
-		unsigned chunk = hash_chunk(hash, level);
+		unsigned chunk;
 
 		node = level < INDEX_LEVELS ? view_node(view, entry, end) : NULL;
 		if (!node)
 			return ZKCFG_ECORRUPT;
+		chunk = hash_chunk(hash, level);
 		if (!(node->bitmap >> chunk & 1))
 			return ZKCFG_ENODOC;
 		end = entry_offset(entry);
@@ -427,8 +436,8 @@ static void walk_from(struct index_walk *walk, const struct index_view *view, ui
 	walk->view = *view;
 	walk->left = view->document_count;
 	walk->depth = entry != 0;
+	walk->end = end;
 	walk->steps[0].entry = entry;
-	walk->steps[0].end = end;
 	walk->steps[0].next = 0;
 }
 
@@ -440,10 +449,13 @@ void index_walk_init(struct index_walk *walk, const struct index_view *view)
 int index_walk_next(struct index_walk *walk, const struct zkcfg_document **document)
 {
 	while (walk->depth > 0) {
-		uint64_t entry = walk->steps[walk->depth - 1].entry, end = walk->steps[walk->depth - 1].end;
+		uint64_t entry = walk->steps[walk->depth - 1].entry, next, end = walk->end;
 		const struct zkcfg_document *found;
 		const struct layout_node *node;
-		uint32_t next, count;
+		uint32_t count;
+
+		if (walk->depth > 1)
+			end = entry_offset(walk->steps[walk->depth - 2].entry);
 
 		if (entry_tag(entry) == LAYOUT_TAG_DOCUMENT) {
 			found = view_document(&walk->view, entry, end);
@@ -463,14 +475,54 @@ int index_walk_next(struct index_walk *walk, const struct zkcfg_document **docum
 			walk->depth--;
 			continue;
 		}
-		if (walk->depth > INDEX_LEVELS)
+		if (walk->depth > INDEX_LEVELS + (entry_tag(entry) == LAYOUT_TAG_BUCKET))
 			return ZKCFG_ECORRUPT;
 		walk->steps[walk->depth].entry = node->entries[next];
-		walk->steps[walk->depth].end = entry_offset(entry);
 		walk->steps[walk->depth].next = 0;
 		walk->depth++;
 	}
 	return ZKCFG_EEND;
+}
+
+/* The content of a subtree, summed up from its documents; false where a node says otherwise. */
+static bool verify_content(const struct index_view *view, uint64_t entry, unsigned level, uint64_t *content)
+{
+	const struct layout_node *node = (const void *)(view->base + entry_offset(entry));
+	bool is_bucket = entry_tag(entry) == LAYOUT_TAG_BUCKET;
+	uint64_t sum = 0, child;
+	uint32_t count;
+
+	if (entry_tag(entry) == LAYOUT_TAG_DOCUMENT) {
+		*content = index_mix(((const struct zkcfg_document *)(const void *)node)->checksum);
+		return true;
+	}
+	count = is_bucket ? node->bitmap : (uint32_t)__builtin_popcount(node->bitmap);
+	if (level > INDEX_LEVELS || (level == INDEX_LEVELS && !is_bucket) || node->reserved != 0)
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!verify_content(view, node->entries[i], is_bucket ? INDEX_LEVELS + 1 : level + 1, &child))
+			return false;
+		sum += child;
+	}
+	*content = node->content;
+	return sum == node->content;
+}
+
+int index_verify(const struct index_view *view)
+{
+	const struct zkcfg_document *document;
+	struct index_walk walk;
+	uint64_t content;
+	int err;
+
+	/* a walk to the end has looked at every entry, and shows that there are no more documents than told */
+	index_walk_init(&walk, view);
+	do {
+		err = index_walk_next(&walk, &document);
+	} while (err == 0);
+	if (err != ZKCFG_EEND || walk.left != 0)
+		return ZKCFG_ECORRUPT;
+	return view->top == 0 || verify_content(view, view->top, 0, &content) ? 0 : ZKCFG_ECORRUPT;
 }
 
 struct diff {
@@ -478,6 +530,7 @@ struct diff {
 	int (*tell)(const struct zkcfg_document *old_document, const struct zkcfg_document *new_document, void *user);
 	void *user;
 	uint64_t left; /* pairs of nodes that two sound indexes could still have */
+	uint64_t old_left, new_left; /* documents that a sound one could still have */
 };
 
 /* Tell what a subtree of one side has and the other side lacks, or has otherwise. */
@@ -485,12 +538,15 @@ static int diff_side(struct diff *diff, bool is_newer, uint64_t entry, uint64_t 
 {
 	const struct index_view *here = is_newer ? diff->newer : diff->older;
 	const struct index_view *there = is_newer ? diff->older : diff->newer;
+	uint64_t *left = is_newer ? &diff->new_left : &diff->old_left;
 	const struct zkcfg_document *document, *other;
 	struct index_walk walk;
 	int err;
 
 	walk_from(&walk, here, entry, end);
+	walk.left = *left;
 	while ((err = index_walk_next(&walk, &document)) == 0) {
+		*left = walk.left;
 		err = index_find(there, document->name_hash, zkcfg_document_name(document), document->name_bytes,
 				 &other);
 		if (err < 0 && err != ZKCFG_ENODOC)
@@ -544,7 +600,8 @@ int index_diff(const struct index_view *older, const struct index_view *newer,
 			   void *user),
 	       void *user)
 {
-	struct diff diff = { .older = older, .newer = newer, .tell = tell, .user = user };
+	struct diff diff = { .older = older, .newer = newer, .tell = tell, .user = user,
+			     .old_left = older->document_count, .new_left = newer->document_count };
 
 	diff.left = (older->document_count + newer->document_count) * INDEX_LEVELS;
 	return diff_entries(&diff, older->top, older->end, newer->top, newer->end, 0);

@@ -33,12 +33,13 @@ struct index_delta {
 	int64_t document_count;
 };
 
-/* Order them as index_apply() needs them. No name may be there twice. */
+/* Order them as index_apply() needs them. */
 void index_sort(struct index_change *changes, size_t change_count);
 
 /*
  * Apply sorted changes to the index under `top` (0: empty); *applied is the new top.
- * ZKCFG_ENOSPC, ZKCFG_ESYSTEM: nothing that `top` reaches was touched.
+ * ZKCFG_ENOSPC, ZKCFG_ENOMEM, ZKCFG_ESYSTEM: nothing that `top` reaches was touched;
+ * ZKCFG_EINVAL: not sorted, or a name is there twice.
  */
 int index_apply(struct arena *arena, uint64_t top, const struct index_change *changes, size_t change_count,
 		uint64_t *applied, struct index_delta *delta);
@@ -65,17 +66,23 @@ int index_find(const struct index_view *view, uint64_t hash, const char *name, s
 struct index_walk {
 	struct index_view view;
 	uint64_t left; /* documents not told yet */
+	uint64_t end;  /* what the first step reaches lies before it; the others lie before their parents */
 	struct {
 		uint64_t entry;
-		uint64_t end;
-		uint32_t next;
-	} steps[INDEX_LEVELS + 1];
+		uint64_t next;
+	} steps[INDEX_LEVELS + 2]; /* a node a level, a bucket, a document of it */
 	uint32_t depth;
 };
 
 void index_walk_init(struct index_walk *walk, const struct index_view *view);
 /* ZKCFG_EEND, ZKCFG_ECORRUPT. */
 int index_walk_next(struct index_walk *walk, const struct zkcfg_document **document);
+
+/*
+ * Is the whole index as index_apply() makes it, sums of contents included? For
+ * one whose documents are known to be sound. ZKCFG_ECORRUPT.
+ */
+int index_verify(const struct index_view *view);
 
 /*
  * Tell every document that differs, with NULL for one that is not there, at

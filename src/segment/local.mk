@@ -9,5 +9,6 @@ libsegment_la_SOURCES = \
 	%D%/hash.h \
 	%D%/index.c %D%/index.h \
 	%D%/layout.h \
+	%D%/refcount.h \
 	%D%/trust.c %D%/trust.h \
 	%D%/view.c %D%/view.h

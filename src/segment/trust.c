@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <zkcfg/zkcfg.h>
 
@@ -32,6 +33,21 @@ int trust_directory(int dir_fd, uid_t owner)
 		return ZKCFG_EOWNER;
 	if (directory.st_mode & (S_IWGRP | S_IWOTH))
 		return ZKCFG_EMODE;
+	return 0;
+}
+
+int trust_set_mode(int fd, mode_t mode, gid_t group)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return trust_error(errno);
+	if ((st.st_mode & 07777) == mode && (group == (gid_t)-1 || st.st_gid == group))
+		return 0;
+	/* nobody of the old group may read meanwhile, nor of the new one too early */
+	if ((group != (gid_t)-1 && (fchmod(fd, mode & 0700) < 0 || fchown(fd, (uid_t)-1, group) < 0)) ||
+	    fchmod(fd, mode) < 0)
+		return trust_error(errno);
 	return 0;
 }
 

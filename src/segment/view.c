@@ -101,10 +101,13 @@ uint64_t view_root_checksum(const struct layout_root *root)
 
 int view_root(const uint8_t *base, uint64_t size_bytes, uint64_t offset, const struct layout_root **root)
 {
-	const struct layout_root *found = (const void *)(base + offset);
+	const struct layout_root *found;
 
 	if (offset < sizeof(struct layout_arena) || offset > size_bytes || size_bytes - offset < sizeof(*found) ||
-	    found->magic != LAYOUT_ROOT_MAGIC || found->checksum != view_root_checksum(found))
+	    offset % LAYOUT_ALIGN != 0)
+		return ZKCFG_ECORRUPT;
+	found = (const void *)(base + offset);
+	if (found->magic != LAYOUT_ROOT_MAGIC || found->checksum != view_root_checksum(found))
 		return ZKCFG_ECORRUPT;
 	if (found->end != layout_align(offset + sizeof(*found)) || found->end > size_bytes ||
 	    found->document_count > offset / sizeof(struct zkcfg_document) ||

@@ -1,0 +1,321 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A thread that publishes, and threads that read, on handles of their own and
+ * on one they share. Every value names its document, its commit and a
+ * checksum, so that a torn, mixed or wrong one shows.
+ */
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zkcfg/zkcfg.h>
+
+#include "segment/hash.h"
+#include "support/segment_host.h"
+
+#define DOCUMENTS 8
+#define READERS 4
+/* What a reader has to see at least, however slow the machine. */
+#define LEAST_SEEN 5
+#define PUBLISH_MS 600
+#define DEADLINE_MS 30000
+
+static struct segment_host host;
+static struct zkcfg *shared;
+
+struct reader {
+	pthread_t thread;
+	struct zkcfg *cfg; /* the shared one, or its own */
+	unsigned commits;  /* that it saw */
+	char fault[200];   /* "": none */
+};
+
+/*
+ * Attaching anew in place is an mmap() over the control's page, which
+ * ThreadSanitizer takes for a write; to the other threads the kernel makes it
+ * one step. Its runtime asks for this by name.
+ */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "race:control_open\n";
+}
+
+static atomic_bool done;
+/* The segment goes away at times: what is not mapped yet cannot be had until it is back. */
+static bool is_removed;
+
+static void start(void)
+{
+	segment_host_start(&host);
+	segment_host_open(&host);
+	atomic_store(&done, false);
+	is_removed = false;
+}
+
+static void stop(void)
+{
+	segment_host_stop(&host);
+}
+
+/* "<name> <version> <padding> <checksum of all before>" */
+static void write_value(char *value, size_t bytes, const char *name, uint64_t version)
+{
+	/* longer and shorter ones, so that blobs move about */
+	int used = snprintf(value, bytes, "%s %llu %0*d ", name, (unsigned long long)version,
+			    1 + (int)(version * 37 % 800), 0);
+
+	snprintf(value + used, bytes - (size_t)used, "%016llx",
+		 (unsigned long long)hash_bytes(value, (size_t)used));
+}
+
+/* One commit of all documents, all of the same version. */
+static void publish_version(uint64_t version)
+{
+	struct publisher_change changes[DOCUMENTS] = { 0 };
+	char names[DOCUMENTS][16], value[1100], xml[1200];
+	struct document_origin origin = { .revision = version };
+	struct message message = { "" };
+	int err;
+
+	for (int i = 0; i < DOCUMENTS; i++) {
+		snprintf(names[i], sizeof(names[i]), "n.%d", i);
+		write_value(value, sizeof(value), names[i], version);
+		snprintf(xml, sizeof(xml), "<d>%s</d>", value);
+		origin.name = changes[i].name = names[i];
+		changes[i].document = segment_document(&origin, xml, &changes[i].document_bytes, &err);
+		ck_assert_int_eq(err, 0);
+	}
+	err = publisher_commit(host.publisher, changes, DOCUMENTS, NULL, &message);
+	ck_assert_msg(err == 0, "%s", message.text);
+	for (int i = 0; i < DOCUMENTS; i++)
+		free((void *)(uintptr_t)changes[i].document);
+}
+
+/* What is wrong with a value, or nothing; *version is what it names. */
+static bool value_is_sound(const char *value, const char *name, unsigned long long *version)
+{
+	const char *sum = strrchr(value, ' ');
+	char found[16];
+
+	if (!sum || sscanf(value, "%15s %llu", found, version) != 2 || strcmp(found, name) != 0)
+		return false;
+	return strtoull(sum + 1, NULL, 16) == hash_bytes(value, (size_t)(sum + 1 - value));
+}
+
+static bool check_snapshot(struct reader *reader, const struct zkcfg_snapshot *snapshot)
+{
+	unsigned long long first = 0, version = 0;
+	char name[16];
+
+	for (int i = 0; i < DOCUMENTS; i++) {
+		const char *value = "";
+		int err;
+
+		snprintf(name, sizeof(name), "n.%d", i);
+		err = zkcfg_get_string(snapshot, name, "/d", &value);
+		if (err < 0 || !value_is_sound(value, name, &version)) {
+			snprintf(reader->fault, sizeof(reader->fault), "%s: %s \"%.100s\"", name, zkcfg_strerror(err),
+				 value);
+			return false;
+		}
+		if (i == 0)
+			first = version;
+		if (version != first) {
+			snprintf(reader->fault, sizeof(reader->fault), "%s is of version %llu, n.0 of %llu", name, version,
+				 first);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool read_once(struct reader *reader, struct zkcfg *cfg, uint64_t *seen)
+{
+	struct zkcfg_snapshot *snapshot;
+	uint64_t newest = 0;
+	int err;
+
+	err = zkcfg_wait(cfg, *seen, 100, &newest);
+	if (err == ZKCFG_ETIMEDOUT)
+		return true;
+	if (err == 0)
+		err = zkcfg_pin(cfg, &snapshot);
+	if (err == ZKCFG_ECORRUPT && is_removed)
+		return true;
+	if (err < 0) {
+		snprintf(reader->fault, sizeof(reader->fault), "wait or pin: %s", zkcfg_strerror(err));
+		return false;
+	}
+	if (zkcfg_snapshot_seq(snapshot) < *seen || (zkcfg_snapshot_seq(snapshot) < newest && !is_removed)) {
+		snprintf(reader->fault, sizeof(reader->fault), "commit %llu after %llu",
+			 (unsigned long long)zkcfg_snapshot_seq(snapshot), (unsigned long long)*seen);
+		zkcfg_unpin(snapshot);
+		return false;
+	}
+	*seen = zkcfg_snapshot_seq(snapshot);
+	reader->commits++;
+	if (!check_snapshot(reader, snapshot)) {
+		zkcfg_unpin(snapshot);
+		return false;
+	}
+	zkcfg_unpin(snapshot);
+	return true;
+}
+
+static void *run_reader(void *user)
+{
+	struct reader *reader = user;
+	struct zkcfg *cfg = reader->cfg;
+	struct zkcfg_status *status;
+	uint64_t seen = 0;
+
+	while ((!atomic_load(&done) || zkcfg_changed(cfg, seen)) && read_once(reader, cfg, &seen)) {
+		if (reader->commits % 16 == 0 && zkcfg_status_read(cfg, &status) == 0)
+			zkcfg_status_free(status);
+	}
+	return NULL;
+}
+
+/* Publish and read, on a shared handle or on own ones; each_round is done between commits. */
+static void run(bool is_shared, void (*each_round)(unsigned round))
+{
+	struct reader readers[READERS] = { 0 };
+	int64_t end_ms = segment_host_now_ms() + PUBLISH_MS, deadline_ms = segment_host_now_ms() + DEADLINE_MS;
+	uint64_t version = 1;
+
+	publish_version(version);
+	ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &shared), 0);
+	for (int i = 0; i < READERS; i++) {
+		readers[i].cfg = shared;
+		if (!is_shared)
+			ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &readers[i].cfg), 0);
+		ck_assert_int_eq(pthread_create(&readers[i].thread, NULL, run_reader, &readers[i]), 0);
+	}
+	while (segment_host_now_ms() < end_ms || (version < 50 && segment_host_now_ms() < deadline_ms)) {
+		publish_version(++version);
+		if (each_round)
+			each_round((unsigned)version);
+	}
+	atomic_store(&done, true);
+	for (int i = 0; i < READERS; i++)
+		pthread_join(readers[i].thread, NULL);
+	for (int i = 0; i < READERS; i++) {
+		ck_assert_msg(readers[i].fault[0] == '\0', "reader %d: %s", i, readers[i].fault);
+		ck_assert_uint_ge(readers[i].commits, LEAST_SEEN);
+		if (!is_shared)
+			zkcfg_close(readers[i].cfg);
+	}
+	zkcfg_close(shared);
+}
+
+static void remove_sometimes(unsigned round)
+{
+	struct message message = { "" };
+
+	if (round % 8 != 0)
+		return;
+	segment_host_remove(host.set_dir);
+	ck_assert_int_eq(publisher_heartbeat(host.publisher, &message), 0);
+}
+
+static void show_status(unsigned round)
+{
+	struct zkcfg_candidate candidate = { .document = "d", .reason = "r", .revision = round };
+	struct publisher_status status = { .source = "source", .detail = "detail", .since_ns = round,
+					   .candidates = &candidate, .candidate_count = round % 2 };
+
+	publisher_status(host.publisher, &status);
+}
+
+START_TEST(readers_with_handles_of_their_own_see_whole_commits_only)
+{
+	run(false, show_status);
+}
+END_TEST
+
+START_TEST(readers_that_share_a_handle_see_whole_commits_only)
+{
+	run(true, show_status);
+}
+END_TEST
+
+START_TEST(readers_that_share_a_handle_follow_a_segment_that_is_removed_under_them)
+{
+	is_removed = true;
+	run(true, remove_sometimes);
+}
+END_TEST
+
+START_TEST(readers_with_handles_of_their_own_follow_a_segment_that_is_removed_under_them)
+{
+	is_removed = true;
+	run(false, remove_sometimes);
+}
+END_TEST
+
+/* Pin and unpin of one snapshot by many threads: a count that is off frees it too early, or never. */
+static void *pin_and_unpin(void *user)
+{
+	struct reader *reader = user;
+
+	for (int i = 0; i < 3000 && reader->fault[0] == '\0'; i++) {
+		struct zkcfg_snapshot *snapshot;
+		int err = zkcfg_pin(shared, &snapshot);
+
+		if (err < 0)
+			snprintf(reader->fault, sizeof(reader->fault), "pin: %s", zkcfg_strerror(err));
+		else if (check_snapshot(reader, snapshot))
+			reader->commits++;
+		if (err == 0)
+			zkcfg_unpin(snapshot);
+	}
+	return NULL;
+}
+
+START_TEST(one_snapshot_is_pinned_and_unpinned_by_many_threads)
+{
+	struct reader readers[READERS] = { 0 };
+
+	publish_version(1);
+	ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &shared), 0);
+	for (int i = 0; i < READERS; i++)
+		ck_assert_int_eq(pthread_create(&readers[i].thread, NULL, pin_and_unpin, &readers[i]), 0);
+	for (uint64_t version = 2; version < 30; version++)
+		publish_version(version);
+	for (int i = 0; i < READERS; i++)
+		pthread_join(readers[i].thread, NULL);
+	for (int i = 0; i < READERS; i++) {
+		ck_assert_msg(readers[i].fault[0] == '\0', "reader %d: %s", i, readers[i].fault);
+		ck_assert_uint_eq(readers[i].commits, 3000);
+	}
+	zkcfg_close(shared);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("threads");
+	TCase *tcase = tcase_create("threads");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, start, stop);
+	tcase_add_test(tcase, readers_with_handles_of_their_own_see_whole_commits_only);
+	tcase_add_test(tcase, readers_that_share_a_handle_see_whole_commits_only);
+	tcase_add_test(tcase, readers_that_share_a_handle_follow_a_segment_that_is_removed_under_them);
+	tcase_add_test(tcase, readers_with_handles_of_their_own_follow_a_segment_that_is_removed_under_them);
+	tcase_add_test(tcase, one_snapshot_is_pinned_and_unpinned_by_many_threads);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
