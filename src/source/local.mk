@@ -1,0 +1,15 @@
+# SPDX-FileCopyrightText: zkcfg authors
+# SPDX-License-Identifier: Apache-2.0
+
+noinst_LTLIBRARIES += libsource.la
+libsource_la_SOURCES = \
+	%D%/registry.c %D%/source.h \
+	%D%/requests.c %D%/requests.h \
+	%D%/subscription.c %D%/subscription.h \
+	%D%/waiting.c %D%/waiting.h \
+	%D%/znode.c %D%/znode.h \
+	%D%/zookeeper.c %D%/zookeeper.h \
+	%D%/zookeeper_handle.c %D%/zookeeper_handle.h \
+	%D%/zookeeper_target.c \
+	%D%/zookeeper_write.c
+libsource_la_LIBADD = $(ZOOKEEPER_LIBS) $(EVENT_LIBS)

@@ -1,0 +1,62 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ZooKeeper source: what its URI says.
+ *
+ *     zk://host[:port][,host[:port]...]/path[?option=value&...]
+ *
+ * The port is 2181 unless said otherwise; an IPv6 address stands in brackets.
+ * The path is the set's root: a subtree, or a single znode. Options:
+ *
+ *     session_timeout_ms   1000 to 600000, 10000 unless given: after how long
+ *                          without an answer we are away
+ *     auth_file            a file with one line, user:password, for the digest
+ *                          scheme
+ *
+ * Parts: zookeeper.c follows, zookeeper_write.c writes, zookeeper_handle.c is
+ * what both have of the C client, zookeeper_target.c reads the URI. Which znodes
+ * to read when is not here but in subscription.c.
+ */
+#ifndef ZKCFG_SOURCE_ZOOKEEPER_H
+#define ZKCFG_SOURCE_ZOOKEEPER_H
+
+#include <stddef.h>
+
+#include "source/source.h"
+
+#define ZOOKEEPER_PORT "2181"
+#define ZOOKEEPER_TIMEOUT_MS 10000
+#define ZOOKEEPER_TIMEOUT_LEAST_MS 1000
+#define ZOOKEEPER_TIMEOUT_MOST_MS 600000
+
+/* What a server takes in one request, unless its jute.maxbuffer says otherwise. */
+#define ZOOKEEPER_REQUEST_MOST_BYTES 1048575
+
+struct zookeeper_target {
+	char *hosts; /* host:port,host:port as the C client reads it */
+	char *path;
+	char *auth_file; /* NULL: none */
+	int session_timeout_ms;
+};
+
+/* 0, or -EINVAL or -ENOMEM and message. Ends with zookeeper_target_free(). */
+int zookeeper_target_parse(const char *uri, struct zookeeper_target *target, struct message *message);
+void zookeeper_target_free(struct zookeeper_target *target);
+
+/*
+ * The secret of target->auth_file, "user:password"; NULL if there is no such
+ * option. 0 or a negative errno and message, which never shows any of it. Ends
+ * with zookeeper_secret_free().
+ */
+int zookeeper_secret_read(const struct zookeeper_target *target, char **secret, struct message *message);
+/* Wipe and free; NULL is allowed. */
+void zookeeper_secret_free(char *secret);
+
+enum source_result zookeeper_put(const char *uri, const struct source_change *change, int64_t *version,
+				 struct message *message);
+enum source_result zookeeper_remove(const char *uri, const struct source_change *change,
+				    struct message *message);
+
+extern const struct source_ops zookeeper_source;
+
+#endif

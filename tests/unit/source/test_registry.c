@@ -1,0 +1,196 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "source/source.h"
+#include "source/zookeeper.h"
+
+START_TEST(source_is_found_by_its_scheme)
+{
+	struct message message = { "" };
+	const struct source_ops *ops = source_find("zk://h/a", &message);
+
+	ck_assert_ptr_nonnull(ops);
+	ck_assert_str_eq(ops->scheme, "zk");
+	ck_assert_ptr_eq(source_find(ops->example, &message), ops);
+	ck_assert_str_eq(message.text, "");
+}
+END_TEST
+
+START_TEST(unknown_scheme_is_answered_with_the_list)
+{
+	static const char *const uris[] = { "zz://h/a", "z://h", "zkk://h", "/etc/app.xml", "", "://", "ZK://h/a" };
+
+	for (size_t i = 0; i < sizeof(uris) / sizeof(*uris); i++) {
+		struct message message = { "" };
+
+		ck_assert_ptr_null(source_find(uris[i], &message));
+		ck_assert_msg(strstr(message.text, "zk:// (as zk://127.0.0.1:2181/app)"), "%s", message.text);
+	}
+}
+END_TEST
+
+static const struct {
+	const char *uri, *text;
+} descriptions[] = {
+	{ "zk://h:2181/a", "zk://h:2181/a" },
+	{ "zk://h/a?auth_file=/etc/secret", "zk://h/a?auth_file" },
+	{ "zk://h/a?auth_file=/etc/secret&session_timeout_ms=1", "zk://h/a?auth_file&session_timeout_ms=1" },
+	{ "zk://h/a?session_timeout_ms=1&auth_file=/x?y=z&b=c", "zk://h/a?session_timeout_ms=1&auth_file&b=c" },
+	{ "zk://user:password@h/a", "zk://...@h/a" },
+	{ "zk://user:p@ssword@h/a@b", "zk://...@h/a@b" },
+	{ "zk://h?token_file=x", "zk://h?token_file" },
+	{ "no uri", "no uri" },
+	{ "", "" },
+	{ "zk://h/a?", "zk://h/a?" },
+	{ "zk://h/a?&&", "zk://h/a?&&" },
+};
+
+START_TEST(description_leaves_out_what_is_nobodys_business)
+{
+	char text[256];
+
+	source_describe(descriptions[_i].uri, text, sizeof(text));
+	ck_assert_str_eq(text, descriptions[_i].text);
+}
+END_TEST
+
+START_TEST(description_is_cut_to_its_room)
+{
+	char text[16];
+
+	memset(text, 'x', sizeof(text));
+	source_describe("zk://host/path", text, 8);
+	ck_assert_str_eq(text, "zk://ho");
+	ck_assert_int_eq(text[8], 'x');
+	source_describe("zk://host/path", text, 1);
+	ck_assert_str_eq(text, "");
+	source_describe("zk://host/path", text, 0);
+}
+END_TEST
+
+/* --- what a zk:// URI says -------------------------------------------------- */
+
+static const struct {
+	const char *uri, *hosts, *path;
+} targets[] = {
+	{ "zk://h/a", "h:2181", "/a" },
+	{ "zk://h:99/a", "h:99", "/a" },
+	{ "zk://a:1,b,c:3/a/b/", "a:1,b:2181,c:3", "/a/b" },
+	{ "zk://[::1]/a", "::1:2181", "/a" },
+	{ "zk://[fe80::1]:99,10.0.0.1:65535/a", "fe80::1:99,10.0.0.1:65535", "/a" },
+	{ "zk://h", "h:2181", "/" },
+	{ "zk://h/a%20b", "h:2181", "/a b" },
+	{ "zk://h/..a/.b/c.", "h:2181", "/..a/.b/c." },
+};
+
+START_TEST(hosts_and_path_are_as_the_client_wants_them)
+{
+	struct zookeeper_target target;
+	struct message message = { "" };
+
+	ck_assert_msg(zookeeper_target_parse(targets[_i].uri, &target, &message) == 0, "%s", message.text);
+	ck_assert_str_eq(target.hosts, targets[_i].hosts);
+	ck_assert_str_eq(target.path, targets[_i].path);
+	ck_assert_int_eq(target.session_timeout_ms, 10000);
+	ck_assert_ptr_null(target.auth_file);
+	zookeeper_target_free(&target);
+}
+END_TEST
+
+START_TEST(options_are_taken)
+{
+	struct zookeeper_target target;
+	struct message message = { "" };
+
+	ck_assert_int_eq(zookeeper_target_parse("zk://h/a?auth_file=/f&session_timeout_ms=1000", &target, &message),
+			 0);
+	ck_assert_str_eq(target.auth_file, "/f");
+	ck_assert_int_eq(target.session_timeout_ms, 1000);
+	zookeeper_target_free(&target);
+	ck_assert_int_eq(zookeeper_target_parse("zk://h/a?session_timeout_ms=600000", &target, &message), 0);
+	ck_assert_int_eq(target.session_timeout_ms, 600000);
+	zookeeper_target_free(&target);
+}
+END_TEST
+
+static const struct {
+	const char *uri, *expected;
+} wrongs[] = {
+	{ "zk:///a", "host:port" },
+	{ "zk://h,/a", "host:port" },
+	{ "zk://,h/a", "host:port" },
+	{ "zk://h:/a", "host:port" },
+	{ "zk://h:0/a", "host:port" },
+	{ "zk://h:65536/a", "host:port" },
+	{ "zk://h:99999999999999999999/a", "host:port" },
+	{ "zk://h:2181x/a", "host:port" },
+	{ "zk://h:1:2/a", "host:port" },
+	{ "zk://:2181/a", "host:port" },
+	{ "zk://[::1/a", "host:port" },
+	{ "zk://[::1]x:1/a", "host:port" },
+	{ "zk://[]:1/a", "host:port" },
+	{ "zk://[h]:1/a", "host:port" },
+	{ "zk://::1/a", "in brackets" },
+	{ "zk://h]/a", "host:port" },
+	{ "zk://h//a", "empty part" },
+	{ "zk://h/a//b", "empty part" },
+	{ "zk://h/a/./b", "empty part" },
+	{ "zk://h/..", "empty part" },
+	{ "zk://h/a?x=1", "the option x is not known; expected session_timeout_ms, auth_file" },
+	{ "zk://h/a?auth_file=", "auth_file is empty" },
+	{ "zk://h/a?session_timeout_ms=", "1000 to 600000" },
+	{ "zk://h/a?session_timeout_ms=999", "1000 to 600000" },
+	{ "zk://h/a?session_timeout_ms=600001", "1000 to 600000" },
+	{ "zk://h/a?session_timeout_ms=10s", "1000 to 600000" },
+	{ "zk://h/a?session_timeout_ms=+5000", "1000 to 600000" },
+	{ "zk://h/a?session_timeout_ms=99999999999999999999", "1000 to 600000" },
+	{ "zk://u:p@h/a", "?auth_file=PATH" },
+};
+
+START_TEST(wrong_uri_is_refused_with_what_was_expected)
+{
+	static const struct source_events none = { 0 };
+	struct message message = { "" };
+	struct source *source = NULL;
+
+	ck_assert_int_eq(zookeeper_source.open(wrongs[_i].uri, &none, NULL, &source, &message), -EINVAL);
+	ck_assert_msg(strstr(message.text, wrongs[_i].expected), "%s: %s", wrongs[_i].uri, message.text);
+	ck_assert_ptr_null(source);
+}
+END_TEST
+
+START_TEST(closing_no_source_is_allowed)
+{
+	zookeeper_source.close(NULL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("registry");
+	TCase *tcase = tcase_create("registry");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tcase, source_is_found_by_its_scheme);
+	tcase_add_test(tcase, unknown_scheme_is_answered_with_the_list);
+	tcase_add_loop_test(tcase, description_leaves_out_what_is_nobodys_business, 0,
+			    sizeof(descriptions) / sizeof(*descriptions));
+	tcase_add_test(tcase, description_is_cut_to_its_room);
+	tcase_add_loop_test(tcase, hosts_and_path_are_as_the_client_wants_them, 0,
+			    sizeof(targets) / sizeof(*targets));
+	tcase_add_test(tcase, options_are_taken);
+	tcase_add_loop_test(tcase, wrong_uri_is_refused_with_what_was_expected, 0,
+			    sizeof(wrongs) / sizeof(*wrongs));
+	tcase_add_test(tcase, closing_no_source_is_allowed);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
