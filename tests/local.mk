@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: zkcfg authors
+# SPDX-License-Identifier: Apache-2.0
+
+unit_tests = \
+	%D%/unit/base/test_buffer \
+	%D%/unit/base/test_clock \
+	%D%/unit/base/test_file \
+	%D%/unit/base/test_log \
+	%D%/unit/base/test_message \
+	%D%/unit/base/test_uri \
+	%D%/unit/segment/test_arena \
+	%D%/unit/segment/test_control \
+	%D%/unit/segment/test_document \
+	%D%/unit/segment/test_index \
+	%D%/unit/segment/test_view \
+	%D%/unit/client/test_handle \
+	%D%/unit/client/test_snapshot \
+	%D%/unit/client/test_value \
+	%D%/unit/xml/test_compile \
+	%D%/unit/xml/test_schema \
+	%D%/unit/source/test_registry \
+	%D%/unit/source/test_subscription \
+	%D%/unit/daemon/test_config
+
+integration_tests = \
+	%D%/integration/test_zookeeper_source
+
+test_scripts = \
+	%D%/unit/client/test_library.sh \
+	%D%/unit/client/test_manual.sh \
+	%D%/unit/test_makefile.sh \
+	%D%/unit/test_rooms.sh
+
+dist_check_SCRIPTS += $(test_scripts)
+dist_noinst_SCRIPTS += %D%/integration/demo %D%/support/chroot-check %D%/support/zk-server
+TESTS += $(test_scripts)
+
+if HAVE_CHECK
+TESTS += $(unit_tests) $(integration_tests)
+check_PROGRAMS += $(unit_tests) $(integration_tests)
+check_LTLIBRARIES += libsupport.la
+else
+check-local:
+	@echo 'make check needs the Check library (Debian package check): install it and run configure again' >&2
+	@exit 1
+endif
+
+# The demo's reader: linked as any service would be. Built with all else, for ./bootstrap demo.
+noinst_PROGRAMS += %D%/integration/demo_reader
+%C%_integration_demo_reader_LDADD = libzkcfg.la
+%C%_integration_demo_reader_LDFLAGS = $(AM_LDFLAGS) -no-fast-install
+
+libsupport_la_SOURCES = \
+	%D%/support/segment_host.c \
+	%D%/support/segment_host.h \
+	%D%/support/zk_server.c \
+	%D%/support/zk_server.h
+libsupport_la_LIBADD = $(CHECK_LIBS)
+
+# What a test program is linked with unless it says otherwise: the rooms' static
+# libraries, from which each takes what it uses.
+LDADD = libsupport.la libdaemon.la libpublish.la libsource.la libxml.la libclient.la libsegment.la libbase.la \
+	$(CHECK_LIBS) $(JANSSON_LIBS)
+
+# A failed test's log is shown. Seconds are generous: they end what hangs.
+AM_TESTS_ENVIRONMENT = \
+	srcdir='$(abs_top_srcdir)'; export srcdir; \
+	CC='$(CC)'; export CC; \
+	CXX='$(CXX)'; export CXX; \
+	ZKCFG_SOURCE='$(abs_top_srcdir)'; export ZKCFG_SOURCE; \
+	ZKCFG_BUILD='$(abs_top_builddir)'; export ZKCFG_BUILD; \
+	CK_DEFAULT_TIMEOUT=60; export CK_DEFAULT_TIMEOUT; \
+	CK_TIMEOUT_MULTIPLIER=$(TEST_SLOWNESS); export CK_TIMEOUT_MULTIPLIER; \
+	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS; \
+	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1; export TSAN_OPTIONS;
+VERBOSE = 1
+export VERBOSE
+
+EXTRA_DIST += %D%/unit/xml/corpus
