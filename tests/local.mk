@@ -12,20 +12,28 @@ unit_tests = \
 	%D%/unit/segment/test_control \
 	%D%/unit/segment/test_document \
 	%D%/unit/segment/test_index \
+	%D%/unit/segment/test_threads \
 	%D%/unit/segment/test_view \
+	%D%/unit/client/test_cursor \
+	%D%/unit/client/test_diff \
 	%D%/unit/client/test_handle \
 	%D%/unit/client/test_snapshot \
+	%D%/unit/client/test_status \
 	%D%/unit/client/test_value \
 	%D%/unit/xml/test_compile \
 	%D%/unit/xml/test_schema \
 	%D%/unit/source/test_registry \
 	%D%/unit/source/test_subscription \
-	%D%/unit/daemon/test_config
+	%D%/unit/publish/test_lastgood \
+	%D%/unit/publish/test_publisher \
+	%D%/unit/daemon/test_config \
+	%D%/unit/daemon/test_options
 
 integration_tests = \
 	%D%/integration/test_zookeeper_source
 
 test_scripts = \
+	%D%/integration/test_values.sh \
 	%D%/unit/client/test_library.sh \
 	%D%/unit/client/test_manual.sh \
 	%D%/unit/test_makefile.sh \
@@ -65,7 +73,7 @@ LDADD = libsupport.la libdaemon.la libpublish.la libsource.la libxml.la libclien
 # A failed test's log is shown. Seconds are generous: they end what hangs.
 AM_TESTS_ENVIRONMENT = \
 	srcdir='$(abs_top_srcdir)'; export srcdir; \
-	CC='$(CC)'; export CC; \
+	CC='$(CC) $(SANITIZE_FLAGS)'; export CC; \
 	CXX='$(CXX)'; export CXX; \
 	ZKCFG_SOURCE='$(abs_top_srcdir)'; export ZKCFG_SOURCE; \
 	ZKCFG_BUILD='$(abs_top_builddir)'; export ZKCFG_BUILD; \

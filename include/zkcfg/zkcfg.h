@@ -438,7 +438,7 @@ ZKCFG_API int64_t zkcfg_status_unverified_ms(const struct zkcfg_status *status);
 /** Milliseconds since the daemon's last sign of life; -1: never since boot. Since 0.1. */
 ZKCFG_API int64_t zkcfg_status_daemon_age_ms(const struct zkcfg_status *status);
 
-/** The daemon's process id, as it sees itself. Since 0.1. */
+/** The daemon's process id, as it sees itself; 0: it ended, and said so. Since 0.1. */
 ZKCFG_API int64_t zkcfg_status_daemon_pid(const struct zkcfg_status *status);
 
 /** How many candidates wait; more than are kept in shared memory, perhaps. Since 0.1. */

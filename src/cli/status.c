@@ -43,7 +43,7 @@ static bool daemon_is_alive(const struct view *view)
 {
 	int64_t age_ms = zkcfg_status_daemon_age_ms(view->status);
 
-	return age_ms >= 0 && age_ms < DAEMON_DEAD_MS;
+	return zkcfg_status_daemon_pid(view->status) > 0 && age_ms >= 0 && age_ms < DAEMON_DEAD_MS;
 }
 
 /* Nobody vouches for it now. */
@@ -107,14 +107,19 @@ static void print_daemon(const struct view *view)
 	int64_t age_ms = zkcfg_status_daemon_age_ms(view->status);
 	char age[OUTPUT_AGE_BYTES];
 
-	printf("  daemon     process %lld, ", (long long)zkcfg_status_daemon_pid(view->status));
-	if (daemon_is_alive(view))
-		printf("alive\n");
-	else if (age_ms < 0)
-		printf("%snot seen since boot%s\n", output_colour(OUTPUT_BAD), output_colour(OUTPUT_PLAIN));
+	if (daemon_is_alive(view)) {
+		printf("  daemon     process %lld, alive\n", (long long)zkcfg_status_daemon_pid(view->status));
+		return;
+	}
+	printf("  daemon     %s", output_colour(OUTPUT_BAD));
+	if (age_ms < 0)
+		printf("not seen since boot");
+	else if (zkcfg_status_daemon_pid(view->status) == 0)
+		printf("ended, %s ago", output_age(age_ms, age));
 	else
-		printf("%snot seen for %s%s\n", output_colour(OUTPUT_BAD), output_age(age_ms, age),
-		       output_colour(OUTPUT_PLAIN));
+		printf("process %lld, not seen for %s", (long long)zkcfg_status_daemon_pid(view->status),
+		       output_age(age_ms, age));
+	printf("%s\n", output_colour(OUTPUT_PLAIN));
 }
 
 static void print_candidates(const struct view *view)

@@ -846,6 +846,7 @@ static const struct source_events pipeline_events = {
 static int pipeline_start_source(struct pipeline *pipeline, struct message *message)
 {
 	const struct source_ops *ops = pipeline->parts.source;
+	struct message why = { "" };
 	int err;
 
 	pipeline->round++;
@@ -853,12 +854,13 @@ static int pipeline_start_source(struct pipeline *pipeline, struct message *mess
 	pipeline->is_sweep_owed = true;
 	pipeline->source_state = SOURCE_CONNECTING;
 	pipeline->source_since_ns = clock_realtime_ns();
-	err = ops->open(pipeline->set->source, &pipeline_events, pipeline, &pipeline->source, message);
+	err = ops->open(pipeline->set->source, &pipeline_events, pipeline, &pipeline->source, &why);
 	if (err == 0)
-		err = ops->start(pipeline->source, pipeline->parts.loop, message);
-	if (err == -ENOMEM)
-		return ZKCFG_ENOMEM;
-	return err == -EINVAL ? ZKCFG_EINVAL : err < 0 ? ZKCFG_ESYSTEM : 0;
+		err = ops->start(pipeline->source, pipeline->parts.loop, &why);
+	if (err == 0)
+		return 0;
+	message_set(message, "set %s: source %s: %s", pipeline->set->name, pipeline->source_text, why.text);
+	return err == -EINVAL ? ZKCFG_EINVAL : err == -ENOMEM ? ZKCFG_ENOMEM : ZKCFG_ESYSTEM;
 }
 
 /* Begin anew with the source: it tells everything again. */
@@ -871,8 +873,7 @@ static void pipeline_refetch(struct pipeline *pipeline)
 	pipeline->refetch_ns = 0;
 	if (pipeline_start_source(pipeline, &message) == 0)
 		return;
-	log_error("set %s: %s; tried again in %d s", pipeline->set->name, message.text,
-		  (int)(REFETCH_NS / CLOCK_NS_PER_S));
+	log_error("%s; tried again in %d s", message.text, (int)(REFETCH_NS / CLOCK_NS_PER_S));
 	pipeline->refetch_ns = clock_monotonic_ns() + REFETCH_NS;
 }
 

@@ -382,6 +382,8 @@ void publisher_close(struct publisher *publisher)
 {
 	if (!publisher)
 		return;
+	if (publisher->control.page)
+		control_clear_daemon(&publisher->control);
 	control_close(&publisher->control);
 	arena_close(&publisher->arena);
 	if (publisher->lock_fd >= 0)

@@ -168,6 +168,8 @@ int arena_append(struct arena *arena, uint64_t bytes, uint64_t *offset)
 		if (grown < aligned)
 			grown = aligned;
 		err = arena_resize(arena, arena_pages(arena->mapped_bytes + grown));
+		if (err == ZKCFG_ENOSPC) /* not that much ahead, then */
+			err = arena_resize(arena, arena_pages(arena->used_bytes + aligned));
 		if (err < 0)
 			return err;
 	}

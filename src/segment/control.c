@@ -316,6 +316,11 @@ void control_set_daemon(struct control *control)
 	atomic_store_explicit(&control->page->daemon_pid, getpid(), memory_order_relaxed);
 }
 
+void control_clear_daemon(struct control *control)
+{
+	atomic_store_explicit(&control->page->daemon_pid, 0, memory_order_relaxed);
+}
+
 /* Text that fills up; what does not fit is left out whole. */
 struct status_text {
 	struct layout_status *status;

@@ -81,6 +81,8 @@ void control_set_heartbeat(struct control *control, int64_t boottime_ns);
 void control_set_verified(struct control *control, int64_t boottime_ns);
 /* A daemon begins: its pid, and a boot id that its stamps belong to. */
 void control_set_daemon(struct control *control);
+/* It ends, and says so: there is no pid any more. */
+void control_clear_daemon(struct control *control);
 
 /* The text of the state, as it lies in shared memory: written to the half not in force, then put in force. */
 struct control_status {

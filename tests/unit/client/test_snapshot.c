@@ -230,16 +230,25 @@ START_TEST(damaged_commit_is_not_pinned_and_what_is_held_stays)
 {
 	char path[HOST_PATH_BYTES];
 	struct zkcfg_snapshot *second = NULL;
-	uint64_t where;
+	uint64_t where, roots[3];
+	size_t size_bytes;
+	uint8_t *bytes;
 
 	segment_host_publish(&host, "app.xml", "<d>1</d>");
 	snapshot = pin();
 	segment_host_publish(&host, "app.xml", "<d>2</d>");
 	segment_host_path(&host, "control", path);
+	bytes = segment_host_read(path, &size_bytes);
+	memcpy(roots, bytes + offsetof(struct layout_control, roots), sizeof(roots));
+	free(bytes);
 	where = UINT64_C(1) << 32 | 4; /* generation 1, offset 64: a document, not a root */
 	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where, sizeof(where));
 	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ECORRUPT);
 	ck_assert_ptr_null(second);
+	/* the root of another commit, sound as it is */
+	memcpy(&where, roots + 1, sizeof(where));
+	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where, sizeof(where));
+	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ECORRUPT);
 	where = UINT64_C(1) << 32 | UINT32_MAX; /* far outside */
 	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where, sizeof(where));
 	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ECORRUPT);

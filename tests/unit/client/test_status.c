@@ -53,6 +53,9 @@ START_TEST(status_of_a_daemon_that_said_nothing_yet)
 	ck_assert_int_eq(zkcfg_status_daemon_pid(status), getpid());
 	ck_assert_uint_eq(zkcfg_status_candidate_count(status), 0);
 	ck_assert_int_eq(zkcfg_status_candidate(status, 0, &candidate), ZKCFG_EEND);
+	segment_host_close(&host);
+	read_status();
+	ck_assert_int_eq(zkcfg_status_daemon_pid(status), 0); /* it ended, and said so */
 }
 END_TEST
 

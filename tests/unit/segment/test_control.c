@@ -347,6 +347,48 @@ START_TEST(commit_wakes_who_waits)
 }
 END_TEST
 
+#define TURNS 40
+
+static void *answer_turns(void *user)
+{
+	int *failed = user;
+	struct control back;
+
+	*failed = control_open(dir_fd, "back", true, NULL, &back);
+	for (uint64_t turn = 1; turn <= TURNS && *failed == 0; turn++) {
+		while (control_seq(&reader) < turn)
+			control_wait(&reader, turn - 1, 1000);
+		control_publish(&back, turn, 1, 64);
+	}
+	if (*failed == 0)
+		control_close(&back);
+	return NULL;
+}
+
+/* Each turn is two wakes; a waiter that is not woken looks again after a second: 80 of them */
+START_TEST(waiters_are_woken_and_do_not_only_look_again)
+{
+	int64_t began_ms = segment_host_now_ms();
+	struct control back;
+	pthread_t thread;
+	int failed;
+
+	/* another set's control in the same directory: under another name while the first is there */
+	ck_assert_int_eq(renameat(dir_fd, "control", dir_fd, "control.app"), 0);
+	ck_assert_int_eq(control_create(dir_fd, "back", id, 0644, (gid_t)-1, &back), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, answer_turns, &failed), 0);
+	for (uint64_t turn = 1; turn <= TURNS; turn++) {
+		control_publish(&control, turn, 1, 64);
+		while (control_seq(&back) < turn && segment_host_now_ms() < began_ms + 30000)
+			control_wait(&back, turn - 1, 1000);
+	}
+	ck_assert_int_lt(segment_host_now_ms() - began_ms, 30000);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(failed, 0);
+	control_close(&back);
+}
+END_TEST
+
 START_TEST(commit_of_another_process_wakes_who_waits)
 {
 	int64_t began_ms = segment_host_now_ms();
@@ -596,6 +638,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_loop_test(tcase, set_name_is_checked, 0, sizeof(names) / sizeof(*names));
 	tcase_add_test(tcase, new_control_is_whole_and_has_no_commit);
@@ -611,6 +654,7 @@ int main(void)
 	tcase_add_test(tcase, control_that_cannot_be_attached_leaves_the_one_in_place);
 	tcase_add_test(tcase, abandoned_control_says_so_and_wakes);
 	tcase_add_test(tcase, commit_wakes_who_waits);
+	tcase_add_test(tcase, waiters_are_woken_and_do_not_only_look_again);
 	tcase_add_test(tcase, commit_of_another_process_wakes_who_waits);
 	tcase_add_test(tcase, wait_for_what_is_there_returns_at_once);
 	tcase_add_test(tcase, wait_ends_when_its_time_is_over);

@@ -454,8 +454,8 @@ START_TEST(value_whose_path_by_name_is_too_long_is_found_by_the_walk)
 }
 END_TEST
 
-/* Leaves at the end of a path of about 4000 bytes: each costs four raw bytes. */
-static int build_expanding(unsigned leaves, size_t raw_bytes)
+/* Leaves at the end of a long path: each costs four raw bytes. */
+static int build_expanding(unsigned leaves, size_t raw_bytes, size_t name_bytes)
 {
 	static char name[4000];
 	struct document_origin origin = { .name = "app.xml" };
@@ -464,7 +464,7 @@ static int build_expanding(unsigned leaves, size_t raw_bytes)
 	int err;
 
 	memset(name, 'n', sizeof(name));
-	document_builder_open(builder, name, sizeof(name));
+	document_builder_open(builder, name, name_bytes);
 	for (unsigned i = 0; i < leaves; i++) {
 		document_builder_open(builder, "x", 1);
 		document_builder_close(builder);
@@ -477,22 +477,31 @@ static int build_expanding(unsigned leaves, size_t raw_bytes)
 
 START_TEST(document_that_would_grow_beyond_the_expansion_limit_is_refused)
 {
+	unsigned accepted = 0, refused = 0;
+
 	/* 16 leaves need about 64 KiB of strings */
-	ck_assert_int_eq(build_expanding(12, 0), 0);
+	ck_assert_int_eq(build_expanding(12, 0, 4000), 0);
 	ck_assert_uint_le(made_bytes, 65536);
 	drop();
-	ck_assert_int_eq(build_expanding(20, 0), ZKCFG_ERANGE);
-	ck_assert_int_eq(build_expanding(20, 900), ZKCFG_ERANGE);
-	ck_assert_int_eq(build_expanding(20, 4096), 0);
+	ck_assert_int_eq(build_expanding(20, 0, 4000), ZKCFG_ERANGE);
+	ck_assert_int_eq(build_expanding(20, 900, 4000), ZKCFG_ERANGE);
+	ck_assert_int_eq(build_expanding(20, 4096, 4000), 0);
 	ck_assert_uint_le(made_bytes, 4096 * DOCUMENT_EXPANSION_LIMIT);
 	drop();
-	ck_assert_int_eq(build_expanding(80, 4096), ZKCFG_ERANGE);
-	/* no single part is beyond the limit, the sum is */
-	for (unsigned leaves = 12; leaves < 20; leaves++) {
-		if (build_expanding(leaves, 0) == 0)
+	ck_assert_int_eq(build_expanding(80, 4096, 4000), ZKCFG_ERANGE);
+	/* there are lengths where no single part is beyond the limit, and the sum is */
+	for (size_t name_bytes = 3500; name_bytes <= 4000; name_bytes += 5) {
+		int err = build_expanding(15, 0, name_bytes);
+
+		ck_assert(err == 0 || err == ZKCFG_ERANGE);
+		if (err == 0)
 			ck_assert_uint_le(made_bytes, 65536);
+		accepted += err == 0;
+		refused += err != 0;
 		drop();
 	}
+	ck_assert_uint_gt(accepted, 0);
+	ck_assert_uint_gt(refused, 0);
 }
 END_TEST
 

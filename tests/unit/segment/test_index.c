@@ -546,6 +546,29 @@ START_TEST(node_that_is_shared_a_trillion_times_ends_a_walk_and_a_diff_at_once)
 }
 END_TEST
 
+START_TEST(shared_nodes_without_differing_documents_end_a_diff_at_once)
+{
+	uint64_t entries[32], entry, other_entry;
+	struct index_view view, other;
+	unsigned count = 0;
+
+	entries[0] = entry_of(LAYOUT_TAG_DOCUMENT, append(&arena, 1, 1));
+	entry = other_entry = write_node(LAYOUT_TAG_NODE, 1, entries, 1);
+	for (unsigned level = 0; level < 11; level++) {
+		for (unsigned i = 0; i < 32; i++)
+			entries[i] = entry;
+		entry = write_node(LAYOUT_TAG_NODE, UINT32_MAX, entries, 32);
+		for (unsigned i = 0; i < 32; i++)
+			entries[i] = other_entry;
+		other_entry = write_node(LAYOUT_TAG_NODE, UINT32_MAX, entries, 32);
+	}
+	view = view_of(&arena, entry, 1000);
+	other = view_of(&arena, other_entry, 1000);
+	ck_assert_int_eq(index_diff(&view, &other, tell_nothing, &count), ZKCFG_ECORRUPT);
+	ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
 /* Shared nodes one level above documents of the other side: each pair walks its whole subtree. */
 START_TEST(diff_of_shared_subtrees_with_documents_tells_no_more_than_there_can_be)
 {
@@ -750,6 +773,7 @@ int main(void)
 	tcase_add_test(tcase, name_that_is_twice_in_a_batch_or_out_of_order_is_refused);
 	tcase_add_test(tcase, diff_ends_with_what_the_teller_returns);
 	tcase_add_test(tcase, node_that_is_shared_a_trillion_times_ends_a_walk_and_a_diff_at_once);
+	tcase_add_test(tcase, shared_nodes_without_differing_documents_end_a_diff_at_once);
 	tcase_add_test(tcase, diff_of_shared_subtrees_with_documents_tells_no_more_than_there_can_be);
 	tcase_add_test(tcase, tree_that_leads_back_to_itself_is_corrupt);
 	tcase_add_test(tcase, child_that_lies_behind_its_parent_is_corrupt);

@@ -6,6 +6,7 @@
  * checksum, so that a torn, mixed or wrong one shows.
  */
 #include <check.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,7 +23,7 @@
 #define READERS 4
 /* What a reader has to see at least, however slow the machine. */
 #define LEAST_SEEN 5
-#define PUBLISH_MS 600
+#define PUBLISH_MS 400
 #define DEADLINE_MS 30000
 
 static struct segment_host host;
@@ -31,7 +32,7 @@ static struct zkcfg *shared;
 struct reader {
 	pthread_t thread;
 	struct zkcfg *cfg; /* the shared one, or its own */
-	unsigned commits;  /* that it saw */
+	atomic_uint commits; /* that it saw */
 	char fault[200];   /* "": none */
 };
 
@@ -146,7 +147,7 @@ static bool read_once(struct reader *reader, struct zkcfg *cfg, uint64_t *seen)
 		return true;
 	if (err == 0)
 		err = zkcfg_pin(cfg, &snapshot);
-	if (err == ZKCFG_ECORRUPT && is_removed)
+	if ((err == ZKCFG_ECORRUPT || err == ZKCFG_EEMPTY) && is_removed)
 		return true;
 	if (err < 0) {
 		snprintf(reader->fault, sizeof(reader->fault), "wait or pin: %s", zkcfg_strerror(err));
@@ -182,6 +183,16 @@ static void *run_reader(void *user)
 	return NULL;
 }
 
+static unsigned fewest_commits(struct reader readers[READERS])
+{
+	unsigned fewest = UINT_MAX;
+
+	for (int i = 0; i < READERS; i++)
+		if (readers[i].commits < fewest)
+			fewest = readers[i].commits;
+	return fewest;
+}
+
 /* Publish and read, on a shared handle or on own ones; each_round is done between commits. */
 static void run(bool is_shared, void (*each_round)(unsigned round))
 {
@@ -197,7 +208,8 @@ static void run(bool is_shared, void (*each_round)(unsigned round))
 			ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &readers[i].cfg), 0);
 		ck_assert_int_eq(pthread_create(&readers[i].thread, NULL, run_reader, &readers[i]), 0);
 	}
-	while (segment_host_now_ms() < end_ms || (version < 50 && segment_host_now_ms() < deadline_ms)) {
+	while (segment_host_now_ms() < end_ms ||
+	       (fewest_commits(readers) < LEAST_SEEN && segment_host_now_ms() < deadline_ms)) {
 		publish_version(++version);
 		if (each_round)
 			each_round((unsigned)version);
