@@ -27,12 +27,15 @@ unit_tests = \
 	%D%/unit/publish/test_lastgood \
 	%D%/unit/publish/test_publisher \
 	%D%/unit/daemon/test_config \
-	%D%/unit/daemon/test_options
+	%D%/unit/daemon/test_options \
+	%D%/unit/daemon/test_pipeline
 
 integration_tests = \
+	%D%/integration/test_daemon \
 	%D%/integration/test_zookeeper_source
 
 test_scripts = \
+	%D%/integration/test_commands.sh \
 	%D%/integration/test_values.sh \
 	%D%/unit/client/test_library.sh \
 	%D%/unit/client/test_manual.sh \

@@ -130,9 +130,12 @@ ZKCFG_API void zkcfg_close(struct zkcfg *cfg);
  */
 static inline uint64_t zkcfg_seq(const struct zkcfg *cfg)
 {
+	const uint64_t *counter;
+
 	/* The handle begins with a pointer to the set's commit counter: ABI.
-	 * Pairs with the daemon's release store in a commit. */
-	return __atomic_load_n(*(const uint64_t *const *)(const void *)cfg, __ATOMIC_ACQUIRE);
+	 * The load pairs with the daemon's release store in a commit. */
+	__builtin_memcpy(&counter, cfg, sizeof(counter));
+	return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
 }
 
 /**

@@ -22,7 +22,7 @@ int file_read(const char *path, size_t limit_bytes, struct buffer *buffer);
  */
 int file_replace(int dir_fd, const char *name, mode_t mode, const void *bytes, size_t size_bytes);
 
-/* Make a directory and its parents as mkdir -p does. 0 or a negative errno: -ENOTDIR where a file is in the way. */
+/* Make a directory and its parents as mkdir -p does. 0 or a negative errno; -ENOTDIR: a file is there. */
 int file_make_dirs(const char *path, mode_t mode);
 
 #endif

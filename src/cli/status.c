@@ -77,7 +77,8 @@ static void print_verified(const struct view *view)
 	bool is_stale = view_is_stale(view);
 
 	if (unverified_ms < 0)
-		printf("  verified   %snever since boot%s\n", output_colour(OUTPUT_BAD), output_colour(OUTPUT_PLAIN));
+		printf("  verified   %snever, since this segment was made or the host booted%s\n",
+		       output_colour(OUTPUT_BAD), output_colour(OUTPUT_PLAIN));
 	else if (is_stale)
 		printf("  verified   %sSTALE since %s, %s ago%s\n", output_colour(OUTPUT_BAD),
 		       time_ago(unverified_ms, when), output_age(unverified_ms, age), output_colour(OUTPUT_PLAIN));

@@ -520,12 +520,12 @@ static void pipeline_commit(struct pipeline *pipeline)
 	pipeline->is_commit_owed = false;
 	pipeline->cut_count += is_cut;
 	removed_count = pipeline_committed(pipeline);
-	log_info(
-		"set %s: commit %llu: %zu changed, %zu removed, %zu documents, %lld ms after the first change%s",
-		pipeline->set->name, (unsigned long long)seq, change_count - removed_count, removed_count,
-		publisher_document_count(pipeline->publisher),
-		(long long)((clock_monotonic_ns() - pipeline->first_change_ns) / CLOCK_NS_PER_MS),
-		is_cut ? "; commit cut: the source did not settle in time" : "");
+	log_info("set %s: commit %llu: %zu changed, %zu removed, %zu documents, "
+		 "%lld ms after the first change%s",
+		 pipeline->set->name, (unsigned long long)seq, change_count - removed_count, removed_count,
+		 publisher_document_count(pipeline->publisher),
+		 (long long)((clock_monotonic_ns() - pipeline->first_change_ns) / CLOCK_NS_PER_MS),
+		 is_cut ? "; commit cut: the source did not settle in time" : "");
 	pipeline->is_store_owed = true;
 	pipeline_store_in_time(pipeline);
 	pipeline_touch_status(pipeline);
@@ -946,7 +946,7 @@ static int load_document(const struct document_origin *origin, const void *raw, 
 	return 0;
 }
 
-/* Serve what was good before, until the source answers. Whatever is wrong with it is no reason not to start. */
+/* Serve what was good before, until the source answers. Whatever is wrong with it, we start. */
 static void pipeline_load(struct pipeline *pipeline)
 {
 	struct message *trouble = &pipeline->lastgood_trouble;
@@ -1015,6 +1015,8 @@ static int pipeline_open_segment(struct pipeline *pipeline, struct message *mess
 
 	err = publisher_open(&options, &pipeline->publisher, message);
 	if (err == 0)
+		pipeline_show_status(pipeline); /* what another daemon said last is over */
+	if (err == 0)
 		err = lastgood_open(pipeline->parts.state_dir, pipeline->set->name, &pipeline->lastgood,
 				    message);
 	if (err < 0)
@@ -1047,6 +1049,8 @@ int pipeline_open(const struct pipeline_parts *parts, struct pipeline **pipeline
 	}
 	opened->parts = *parts;
 	opened->set = parts->set;
+	opened->source_state = SOURCE_CONNECTING;
+	opened->source_since_ns = clock_realtime_ns();
 	TAILQ_INIT(&opened->problems);
 	TAILQ_INIT(&opened->changes);
 	source_describe(parts->set->source, opened->source_text, sizeof(opened->source_text));

@@ -3,7 +3,7 @@
 /*
  * The writing side of one set's segment: take-over, commits, compaction,
  * stamps and status. One publisher a set and host; the second is refused.
- * For one thread, but for publisher_status of clocks nothing is shared.
+ * For one thread at a time.
  */
 #ifndef ZKCFG_PUBLISH_PUBLISHER_H
 #define ZKCFG_PUBLISH_PUBLISHER_H
@@ -59,7 +59,12 @@ struct publisher_change {
 };
 /*
  * Publish all of it, or nothing. seq: out, may be NULL.
- * ZKCFG_ENOSPC, ZKCFG_ENOMEM, ZKCFG_ESYSTEM with message: the last commit stays in force.
+ * Names and documents must not lie in this publisher's own arena, as those of
+ * publisher_find() and publisher_each() do: it moves when it grows.
+ *
+ * ZKCFG_ENOSPC, ZKCFG_ENOMEM, ZKCFG_ESYSTEM, and ZKCFG_EINVAL for a document
+ * that is not sound or a name that is there twice, all with message: the last
+ * commit stays in force.
  */
 int publisher_commit(struct publisher *publisher, const struct publisher_change *changes, size_t change_count,
 		     uint64_t *seq, struct message *message);

@@ -354,19 +354,48 @@ static void subscription_miss_root(struct subscription *subscription)
 		watch_move(subscription, &root->children, WATCH_IDLE);
 }
 
-static void subscription_no_node(struct subscription *subscription, struct watch *watch)
+/*
+ * A znode is not there, says the read of it: its parent's listing decides,
+ * because a listing shows by its pzxid whether the server lags. Where a listing
+ * cannot be had, the word of the read must do.
+ */
+static void subscription_doubt(struct subscription *subscription, struct watch *watch, int64_t now_ns)
 {
 	struct znode *node = znode_of(watch), *parent = node->parent;
 
-	watch->failures = 0;
-	watch_set_lagging(subscription, watch, false);
-	if (node != subscription->tree.root) {
+	if (parent->children.troubled) {
 		subscription_forget(subscription, node);
-		/* Its notification came first, says the protocol; a lost one must not hide a re-creation. */
-		if (parent->children.state == WATCH_ARMED)
-			watch_dirty(subscription, &parent->children);
 		return;
 	}
+	node->doubted = true;
+	watch_dirty_later(subscription, watch, SUBSCRIPTION_LAG_FIRST_NS, SUBSCRIPTION_LAG_LAST_NS, now_ns);
+	/* The notification of it came first, says the protocol; this is for one that was lost. */
+	if (parent->children.state == WATCH_ARMED)
+		watch_dirty(subscription, &parent->children);
+}
+
+/* The listing has it: read it without waiting any longer. */
+static void subscription_undoubt(struct subscription *subscription, struct znode *node)
+{
+	if (!node->doubted)
+		return;
+	node->doubted = false;
+	if (node->data.timer != 0)
+		watch_dirty(subscription, &node->data);
+	if (node->children.timer != 0)
+		watch_dirty(subscription, &node->children);
+}
+
+static void subscription_no_node(struct subscription *subscription, struct watch *watch, int64_t now_ns)
+{
+	struct znode *node = znode_of(watch);
+
+	watch_set_lagging(subscription, watch, false);
+	if (node != subscription->tree.root) {
+		subscription_doubt(subscription, watch, now_ns);
+		return;
+	}
+	watch->failures = 0;
 	watch_set_trouble(subscription, watch, NULL);
 	if (watch->kind == WATCH_CHILDREN) {
 		watch_move(subscription, watch, WATCH_IDLE);
@@ -426,6 +455,7 @@ static void watch_arm(struct subscription *subscription, struct watch *watch)
 	bool again = watch->again;
 
 	watch->failures = 0;
+	znode_of(watch)->doubted = false;
 	watch_set_lagging(subscription, watch, false);
 	watch_move(subscription, watch, WATCH_ARMED);
 	watch_set_trouble(subscription, watch, NULL);
@@ -512,10 +542,12 @@ static bool subscription_look_through(struct subscription *subscription, struct 
 		if (node->path_length == 1 && strcmp(name, SUBSCRIPTION_SYSTEM_ZNODE) == 0)
 			continue;
 		child = znode_find_child(&subscription->tree, node, name);
-		if (child)
-			child->listing = subscription->listing;
-		else if (!subscription_discover(subscription, node, name))
+		if (!child && !subscription_discover(subscription, node, name))
 			return false;
+		if (!child)
+			continue;
+		child->listing = subscription->listing;
+		subscription_undoubt(subscription, child);
 	}
 	return true;
 }
@@ -574,7 +606,7 @@ void subscription_reply(struct subscription *subscription, const struct subscrip
 	else if (reply->result == SUBSCRIPTION_NO_NODE && read == SUBSCRIPTION_EXISTS)
 		watch_arm(subscription, watch);
 	else if (reply->result == SUBSCRIPTION_NO_NODE && subscription->tree.root->path_length > 1)
-		subscription_no_node(subscription, watch);
+		subscription_no_node(subscription, watch, now_ns);
 	else /* "/" is always there: a server that says otherwise is in error */
 		subscription_failed(subscription, watch, reply->result, reply->error, now_ns);
 }

@@ -23,6 +23,9 @@
  * told once, and an older one than was told is never told; the znode stays
  * DIRTY and is read again until the server has caught up.
  *
+ * Only a listing removes a znode, or the root's own absence does: a read that
+ * finds nothing may be a server's that lags, which a listing shows by its pzxid.
+ *
  * The first settled() comes when the whole tree has been read. Paths in trouble
  * (no permission, an error that stays) hold nobody up: each was named by
  * trouble(), is tried again with growing pauses, and settled() and verified()
@@ -96,7 +99,7 @@ struct subscription_ops {
 	 */
 	enum subscription_result (*read)(void *user, enum subscription_read read, const char *path,
 					 uint64_t request);
-	/* No reply to the oldest read for as long as was given: this session is not to be trusted any more. */
+	/* No reply to the oldest read in the time given: this session is not to be trusted any more. */
 	void (*overdue)(void *user, const char *path);
 };
 

@@ -49,6 +49,7 @@ struct znode {
 	bool unreported;    /* what was last read was not told */
 	bool children_read; /* at least once */
 	bool missing;	    /* the root only: it is not there */
+	bool doubted;	    /* a read said it is not there; its parent's listing decides */
 	char path[];
 };
 

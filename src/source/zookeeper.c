@@ -237,7 +237,7 @@ static void zookeeper_connected(struct zookeeper *zookeeper, int64_t now_ns)
 		zookeeper->replace_reason = "the client did not take the user and password";
 		return;
 	}
-	/* A session may come to a server that lags. What is asked behind a sync sees all that was before it. */
+	/* It may be a server that lags. What is asked behind a sync sees all that was before it. */
 	if (handle_sync(zookeeper->handle, zookeeper->zh, zookeeper->target.path, ZOOKEEPER_SYNC) != ZOK)
 		zookeeper->replace_reason = "no sync could be sent";
 	else if (zookeeper->begun)
@@ -294,8 +294,8 @@ static void zookeeper_probe_answered(struct zookeeper *zookeeper, const struct l
 	zookeeper->failures = 0;
 	subscription_answered(zookeeper->subscription, zookeeper->probe_sent_boottime_ns);
 	if (!subscription_is_settled(zookeeper->subscription)) /* it came too early to vouch for anything */
-		zookeeper->probe_ns = zookeeper_earlier(zookeeper->probe_ns, zookeeper->probe_sent_ns +
-										     ZOOKEEPER_PROBE_LEAST_NS);
+		zookeeper->probe_ns = zookeeper_earlier(zookeeper->probe_ns,
+							zookeeper->probe_sent_ns + ZOOKEEPER_PROBE_LEAST_NS);
 }
 
 static void zookeeper_replied(struct zookeeper *zookeeper, const struct letter *letter, int64_t now_ns)

@@ -368,7 +368,7 @@ static enum source_result writer_run(struct writer *writer, const struct source_
 	return writer_result(writer, change, code);
 }
 
-/* The session's end is waited for a while, so that it does not linger on the server; not at the caller's cost. */
+/* The session's end is waited for, so that it does not linger on the server; not at the caller's cost. */
 static void writer_close(struct writer *writer)
 {
 	bool waits = writer->handle && writer->connected;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -135,7 +136,8 @@ static void told_document(void *user, const char *name, const void *bytes, size_
 		document->name = strdup(name);
 		seen.document_count++;
 	}
-	ck_assert_msg(revision->modified > document->revision.modified, "%s was told twice or went back", name);
+	ck_assert_msg(revision->modified > document->revision.modified, "%s was told twice or went back",
+		      name);
 	document->revision = *revision;
 	free(document->bytes);
 	document->bytes = malloc(size_bytes + 1);
@@ -218,15 +220,15 @@ static void ticked(evutil_socket_t fd, short what, void *user)
 }
 
 /* Run the loop until it is so. */
-#define await(condition)                                                                             \
-	do {                                                                                         \
-		int64_t deadline_ns = clock_monotonic_ns() + DEADLINE_NS;                            \
-		while (!(condition)) {                                                               \
-			ck_assert_msg(clock_monotonic_ns() < deadline_ns,                            \
-				      "in vain: %s (state %d \"%s\", trouble \"%s\")", #condition,   \
-				      seen.state, seen.detail, seen.trouble);                        \
-			event_base_loop(seen.loop, EVLOOP_ONCE);                                     \
-		}                                                                                    \
+#define await(condition)                                                                           \
+	do {                                                                                       \
+		int64_t deadline_ns = clock_monotonic_ns() + DEADLINE_NS;                          \
+		while (!(condition)) {                                                             \
+			ck_assert_msg(clock_monotonic_ns() < deadline_ns,                          \
+				      "in vain: %s (state %d \"%s\", trouble \"%s\")", #condition, \
+				      seen.state, seen.detail, seen.trouble);                      \
+			event_base_loop(seen.loop, EVLOOP_ONCE);                                   \
+		}                                                                                  \
 	} while (0)
 
 /* Everything that was written before is known now. */
@@ -247,8 +249,8 @@ static void open_source(const char *uri)
 	ck_assert_ptr_nonnull(seen.loop);
 	seen.tick = event_new(seen.loop, -1, EV_PERSIST, ticked, NULL);
 	event_add(seen.tick, &tick);
-	ck_assert_msg(source_find(uri, &message)->open(uri, &events, &seen, &seen.source, &message) == 0, "%s",
-		      message.text);
+	ck_assert_msg(source_find(uri, &message)->open(uri, &events, &seen, &seen.source, &message) == 0,
+		      "%s", message.text);
 }
 
 static void start_source(void)
@@ -473,7 +475,8 @@ START_TEST(last_of_many_quick_changes_arrives)
 	await(is_text("a", "0"));
 	for (int i = 1; i <= 1000; i++) {
 		snprintf(text, sizeof(text), "%d", i);
-		ck_assert_int_eq(zoo_aset(writer, "/t/a", text, (int)strlen(text), -1, ignore_stat, NULL), ZOK);
+		ck_assert_int_eq(zoo_aset(writer, "/t/a", text, (int)strlen(text), -1, ignore_stat, NULL),
+				 ZOK);
 		if (i % 50 == 0)
 			event_base_loop(seen.loop, EVLOOP_NONBLOCK);
 	}
@@ -767,6 +770,24 @@ START_TEST(address_that_does_not_resolve_is_away_and_no_error)
 }
 END_TEST
 
+START_TEST(handle_that_cannot_be_opened_is_opened_later)
+{
+	struct rlimit limit, before;
+
+	write_text("/t/a", "1");
+	follow(shared, "/t");
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	limit.rlim_cur = (rlim_t)dup(STDIN_FILENO); /* the next one free */
+	close((int)limit.rlim_cur);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	await(strstr(seen.detail, "Too many open files"));
+	ck_assert_int_eq(seen.state, SOURCE_CONNECTING);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	await(is_text("a", "1"));
+}
+END_TEST
+
 START_TEST(server_that_is_not_there_at_the_start_is_awaited)
 {
 	struct zk_server *server = zk_server_new(NULL);
@@ -848,6 +869,41 @@ START_TEST(change_while_the_server_was_away_is_seen)
 	writer = connect_to(server, NULL);
 	write_text("/t/still", "3");
 	await(is_text("still", "3"));
+	stop_source();
+	zk_server_free(server);
+}
+END_TEST
+
+/* The client would set them all again in one packet, which no server takes: over and over. */
+START_TEST(more_watches_than_fit_a_packet_survive_a_lost_connection)
+{
+	enum { COUNT = 3000, NAME = 200 };
+	struct zk_server *server = zk_server_new(NULL);
+	char path[NAME + 8];
+
+	zk_server_start(server);
+	zookeeper_close(writer);
+	writer = connect_to(server, NULL);
+	write_text("/t", NULL);
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(path, sizeof(path), "/t/%0*d", NAME, i);
+		ck_assert_int_eq(
+			zoo_acreate(writer, path, "1", 1, &ZOO_OPEN_ACL_UNSAFE, 0, ignore_string, NULL), ZOK);
+		if (i % 200 == 199)
+			mzxid_of("/t");
+	}
+	follow(server, "/t");
+	await(seen.settled_count == 1);
+	ck_assert_uint_eq(seen.document_count, COUNT);
+	zookeeper_close(writer);
+	zk_server_kill(server);
+	await(seen.state == SOURCE_AWAY);
+	zk_server_start(server);
+	writer = connect_to(server, NULL);
+	write_text(path, "2");
+	await(is_text(path + strlen("/t/"), "2"));
+	await(seen.state == SOURCE_FOLLOWING);
+	ck_assert_uint_eq(seen.told_count, COUNT + 1);
 	stop_source();
 	zk_server_free(server);
 }
@@ -1077,8 +1133,9 @@ START_TEST(put_and_remove_refuse_what_is_not_acceptable)
 	struct message message = { "" };
 	int64_t version = 5;
 
-	ck_assert_int_eq(source_find(wrongs[_i].uri, &message)->put(wrongs[_i].uri, &change, &version, &message),
-			 SOURCE_INVALID);
+	ck_assert_int_eq(
+		source_find(wrongs[_i].uri, &message)->put(wrongs[_i].uri, &change, &version, &message),
+		SOURCE_INVALID);
 	ck_assert_msg(strstr(message.text, wrongs[_i].expected), "%s", message.text);
 	ck_assert_int_eq(source_find(wrongs[_i].uri, &message)->remove(wrongs[_i].uri, &change, &message),
 			 SOURCE_INVALID);
@@ -1146,7 +1203,9 @@ static void add_tests(TCase *tcase)
 		close_at_any_early_time_leaves_nothing,
 		close_does_not_wait_for_a_server_that_hangs,
 		address_that_does_not_resolve_is_away_and_no_error,
+		handle_that_cannot_be_opened_is_opened_later,
 		server_that_is_not_there_at_the_start_is_awaited,
+		more_watches_than_fit_a_packet_survive_a_lost_connection,
 		server_that_hangs_is_away_and_comes_back,
 		put_makes_parents_and_tells_versions,
 		put_makes_a_whole_path_from_the_top,
@@ -1160,7 +1219,8 @@ static void add_tests(TCase *tcase)
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
 		tcase_add_test(tcase, tests[i]);
 	tcase_add_loop_test(tcase, password_of_the_auth_file_opens_and_a_wrong_one_does_not, 0, 2);
-	tcase_add_loop_test(tcase, auth_file_that_is_not_one_is_refused, 0, sizeof(secrets) / sizeof(*secrets));
+	tcase_add_loop_test(tcase, auth_file_that_is_not_one_is_refused, 0,
+			    sizeof(secrets) / sizeof(*secrets));
 	tcase_add_loop_test(tcase, change_while_the_server_was_away_is_seen, 0, 2);
 	tcase_add_loop_test(tcase, put_and_remove_refuse_what_is_not_acceptable, 0,
 			    sizeof(wrongs) / sizeof(*wrongs));

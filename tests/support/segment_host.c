@@ -233,6 +233,35 @@ uint8_t *segment_host_read(const char *path, size_t *size_bytes)
 	return bytes;
 }
 
+/* Take the root of the mount namespace for ours, make every mount private, and come back. */
+static int segment_host_isolate_chroot(void)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int space = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	int err = -1;
+
+	if (root >= 0 && here >= 0 && space >= 0 && setns(space, CLONE_NEWNS) == 0 &&
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && fchdir(root) == 0 && chroot(".") == 0 &&
+	    fchdir(here) == 0)
+		err = 0;
+	close(space);
+	close(here);
+	close(root);
+	return err;
+}
+
+/* A mount namespace of our own, out of which no mount gets. */
+static int segment_host_isolate(void)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return -1;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		return 0;
+	/* in a chroot, "/" need not be a mount */
+	return errno == EINVAL ? segment_host_isolate_chroot() : -1;
+}
+
 bool segment_host_mount(struct segment_host *host, const char *path, size_t size_bytes)
 {
 	char options[64];
@@ -243,7 +272,7 @@ bool segment_host_mount(struct segment_host *host, const char *path, size_t size
 	}
 	snprintf(options, sizeof(options), "size=%zu,mode=0755", size_bytes);
 	ck_assert_msg(
-		unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0,
+		segment_host_isolate() == 0,
 		"root cannot have a mount namespace of its own here (%s): run this test in a container that "
 		"has CAP_SYS_ADMIN, or not as root",
 		strerror(errno));

@@ -31,16 +31,11 @@ static const struct {
 	unsigned depth;
 	const char *name, *path, *value;
 } nodes[] = {
-	{ ZKCFG_ELEMENT, 0, "s", "/s", "xbetweendeep" },
-	{ ZKCFG_ATTRIBUTE, 1, "v", "/s/@v", "1" },
-	{ ZKCFG_ELEMENT, 1, "p", "/s/p", NULL },
-	{ ZKCFG_ATTRIBUTE, 2, "name", "/s/p/@name", "a" },
-	{ ZKCFG_ATTRIBUTE, 2, "k", "/s/p/@k", "" },
-	{ ZKCFG_ELEMENT, 2, "h", "/s/p/h", "x" },
-	{ ZKCFG_ELEMENT, 1, "q", "/s/q", "" },
-	{ ZKCFG_ELEMENT, 1, "p", "/s/p[2]", NULL },
-	{ ZKCFG_ELEMENT, 2, "h", "/s/p[2]/h", NULL },
-	{ ZKCFG_ELEMENT, 3, "i", "/s/p[2]/h/i", "deep" },
+	{ ZKCFG_ELEMENT, 0, "s", "/s", "xbetweendeep" }, { ZKCFG_ATTRIBUTE, 1, "v", "/s/@v", "1" },
+	{ ZKCFG_ELEMENT, 1, "p", "/s/p", NULL },	 { ZKCFG_ATTRIBUTE, 2, "name", "/s/p/@name", "a" },
+	{ ZKCFG_ATTRIBUTE, 2, "k", "/s/p/@k", "" },	 { ZKCFG_ELEMENT, 2, "h", "/s/p/h", "x" },
+	{ ZKCFG_ELEMENT, 1, "q", "/s/q", "" },		 { ZKCFG_ELEMENT, 1, "p", "/s/p[2]", NULL },
+	{ ZKCFG_ELEMENT, 2, "h", "/s/p[2]/h", NULL },	 { ZKCFG_ELEMENT, 3, "i", "/s/p[2]/h/i", "deep" },
 };
 #define NODES (sizeof(nodes) / sizeof(*nodes))
 
@@ -143,6 +138,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, drop);
 	tcase_add_test(tcase, next_walks_all_in_document_order);
 	tcase_add_test(tcase, skip_passes_over_what_is_below);

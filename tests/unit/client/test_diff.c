@@ -38,9 +38,9 @@ static int tell(const struct zkcfg_change *change, void *user)
 	size_t used = strlen(told);
 
 	ck_assert_ptr_eq(user, &host);
-	snprintf(told + used, sizeof(told) - used, "%c %s %s %s->%s\n", ".+-~"[change->kind], change->document,
-		 change->path ? change->path : "*", change->old_value ? change->old_value : "",
-		 change->new_value ? change->new_value : "");
+	snprintf(told + used, sizeof(told) - used, "%c %s %s %s->%s\n", ".+-~"[change->kind],
+		 change -> document, change -> path ? change -> path : "*",
+		 change->old_value ? change->old_value : "", change->new_value ? change->new_value : "");
 	return 0;
 }
 
@@ -72,7 +72,8 @@ START_TEST(only_what_differs_is_told)
 	segment_host_publish(&host, "one", "<a k='v'><b>x</b><c>same</c></a>");
 	ck_assert_str_eq(told_of("one", "<a k='v'><b>y</b><c>same</c></a>"), "~ one /a/b x->y\n");
 	ck_assert_str_eq(told_of("one", "<a k='w'><b>y</b><c>same</c></a>"), "~ one /a/@k v->w\n");
-	ck_assert_str_eq(told_of("one", "<a><b>y</b><c>same</c><d/></a>"), "- one /a/@k w->\n+ one /a/d ->\n");
+	ck_assert_str_eq(told_of("one", "<a><b>y</b><c>same</c><d/></a>"),
+			 "- one /a/@k w->\n+ one /a/d ->\n");
 	ck_assert_str_eq(told_of("one", "<a><b>y</b></a>"), "- one /a/c same->\n- one /a/d ->\n");
 	ck_assert_str_eq(told_of("two", "<z>1</z>"), "+ two * ->\n+ two /z ->1\n");
 	ck_assert_str_eq(told_of("two", NULL), "- two * ->\n- two /z 1->\n");
@@ -149,6 +150,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_test(tcase, everything_is_added_to_nothing);
 	tcase_add_test(tcase, only_what_differs_is_told);

@@ -143,7 +143,9 @@ END_TEST
 /* A set "app" whose /a tells where it is, in a directory, for a user. */
 static void serve(const char *shm_dir, const char *set, uid_t owner, const char *xml)
 {
-	struct publisher_options options = { .shm_dir = shm_dir, .set = set, .mode = 0644, .group = (gid_t)-1 };
+	struct publisher_options options = {
+		.shm_dir = shm_dir, .set = set, .mode = 0644, .group = (gid_t)-1
+	};
 	struct publisher_change change = { .name = "app.xml" };
 	struct zkcfg_document *document = segment_document_named("app.xml", xml, &change.document_bytes);
 	struct message message = { "" };
@@ -301,10 +303,10 @@ static const struct {
 	void (*damage)(void);
 	int error;
 } damages[] = {
-	{ damage_magic, ZKCFG_EMAGIC },		 { damage_layout, ZKCFG_ELAYOUT },
-	{ damage_size, ZKCFG_ESIZE },		 { damage_set, ZKCFG_ECORRUPT },
-	{ damage_mode, ZKCFG_EMODE },		 { damage_directory_mode, ZKCFG_EMODE },
-	{ damage_link, ZKCFG_EOWNER },		 { damage_directory_link, ZKCFG_ENOSET },
+	{ damage_magic, ZKCFG_EMAGIC },	 { damage_layout, ZKCFG_ELAYOUT },
+	{ damage_size, ZKCFG_ESIZE },	 { damage_set, ZKCFG_ECORRUPT },
+	{ damage_mode, ZKCFG_EMODE },	 { damage_directory_mode, ZKCFG_EMODE },
+	{ damage_link, ZKCFG_EOWNER },	 { damage_directory_link, ZKCFG_ENOSET },
 	{ damage_remove, ZKCFG_ENOSET },
 };
 
@@ -369,7 +371,8 @@ START_TEST(error_of_a_generation_shows_when_it_is_pinned)
 
 		segment_host_path(&host, "gen.1", path);
 		before = segment_host_read(path, &size_bytes);
-		segment_host_patch(path, generations[i].offset, generations[i].bytes, strlen(generations[i].bytes));
+		segment_host_patch(path, generations[i].offset, generations[i].bytes,
+				   strlen(generations[i].bytes));
 		open_handle();
 		ck_assert_int_eq(zkcfg_pin(cfg, &snapshot), generations[i].error);
 		ck_assert_ptr_null(snapshot);
@@ -598,7 +601,8 @@ int main(void)
 	tcase_add_test(tcase, environment_names_the_directory_unless_the_caller_does);
 	tcase_add_test(tcase, own_directory_comes_before_the_one_of_the_system);
 	tcase_add_test(tcase, set_in_a_directory_of_the_library_has_to_belong_to_the_right_user);
-	tcase_add_loop_test(tcase, set_that_is_not_to_be_trusted_is_not_opened, 0, sizeof(damages) / sizeof(*damages));
+	tcase_add_loop_test(tcase, set_that_is_not_to_be_trusted_is_not_opened, 0,
+			    sizeof(damages) / sizeof(*damages));
 	tcase_add_test(tcase, set_of_another_user_or_without_permission_is_not_opened);
 	tcase_add_test(tcase, error_of_a_generation_shows_when_it_is_pinned);
 	tcase_add_test(tcase, sets_of_a_directory_are_listed);

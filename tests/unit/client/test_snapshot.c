@@ -242,18 +242,22 @@ START_TEST(damaged_commit_is_not_pinned_and_what_is_held_stays)
 	memcpy(roots, bytes + offsetof(struct layout_control, roots), sizeof(roots));
 	free(bytes);
 	where = UINT64_C(1) << 32 | 4; /* generation 1, offset 64: a document, not a root */
-	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where, sizeof(where));
+	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where,
+			   sizeof(where));
 	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ECORRUPT);
 	ck_assert_ptr_null(second);
 	/* the root of another commit, sound as it is */
 	memcpy(&where, roots + 1, sizeof(where));
-	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where, sizeof(where));
+	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where,
+			   sizeof(where));
 	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ECORRUPT);
 	where = UINT64_C(1) << 32 | UINT32_MAX; /* far outside */
-	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where, sizeof(where));
+	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where,
+			   sizeof(where));
 	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ECORRUPT);
 	where = UINT64_C(9) << 32 | 4; /* no such generation */
-	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where, sizeof(where));
+	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where,
+			   sizeof(where));
 	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ECORRUPT);
 	ck_assert_str_eq(text_of(snapshot, "app.xml", "/d"), "1");
 	segment_host_publish(&host, "app.xml", "<d>3</d>");

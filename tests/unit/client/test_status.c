@@ -88,11 +88,19 @@ END_TEST
 START_TEST(status_tells_the_source_and_every_candidate)
 {
 	struct zkcfg_candidate candidates[2] = {
-		{ .document = "a.xml", .reason = "not well-formed", .revision = 7, .since_ns = 8, .line = 9, .column = 10 },
+		{ .document = "a.xml",
+		  .reason = "not well-formed",
+		  .revision = 7,
+		  .since_ns = 8,
+		  .line = 9,
+		  .column = 10 },
 		{ .document = "b/c.xml", .reason = "", .revision = UINT64_MAX },
 	};
-	struct publisher_status shown = { .source_state = ZKCFG_SOURCE_AWAY, .source = "zk://h:1/p",
-					  .detail = "connection refused", .since_ns = 1234567890, .candidates = candidates,
+	struct publisher_status shown = { .source_state = ZKCFG_SOURCE_AWAY,
+					  .source = "zk://h:1/p",
+					  .detail = "connection refused",
+					  .since_ns = 1234567890,
+					  .candidates = candidates,
 					  .candidate_count = 2 };
 	struct zkcfg_candidate candidate = { .document = "untouched" };
 
@@ -129,12 +137,14 @@ END_TEST
 START_TEST(more_candidates_than_fit_are_counted)
 {
 	static struct zkcfg_candidate candidates[1000], candidate;
-	struct publisher_status shown = { .source = "s", .detail = "d", .candidates = candidates,
-					  .candidate_count = 1000 };
+	struct publisher_status shown = {
+		.source = "s", .detail = "d", .candidates = candidates, .candidate_count = 1000
+	};
 	size_t kept = 0;
 
 	for (size_t i = 0; i < 1000; i++)
-		candidates[i] = (struct zkcfg_candidate){ .document = "document.xml", .reason = "a reason",
+		candidates[i] = (struct zkcfg_candidate){ .document = "document.xml",
+							  .reason = "a reason",
 							  .revision = i };
 	publisher_status(host.publisher, &shown);
 	read_status();
@@ -162,7 +172,8 @@ static void put_status(const void *text, uint32_t text_bytes, uint32_t kept)
 	half.candidate_count = half.candidate_kept = kept;
 	half.text_bytes = text_bytes;
 	memcpy(half.text, text, text_bytes);
-	half.checksum = hash_bytes((const char *)&half + head, offsetof(struct layout_status, text) - head + text_bytes);
+	half.checksum = hash_bytes((const char *)&half + head,
+				   offsetof(struct layout_status, text) - head + text_bytes);
 	segment_host_path(&host, "control", path);
 	segment_host_patch(path, offsetof(struct layout_control, status[1]), &half, sizeof(half));
 	segment_host_patch(path, offsetof(struct layout_control, status_version), &version, sizeof(version));
@@ -174,9 +185,14 @@ START_TEST(text_that_does_not_hold_what_it_says_is_corrupt)
 		const char *text;
 		uint32_t bytes, kept;
 	} texts[] = {
-		{ "", 0, 0 },	       { "abc", 3, 0 },		{ "abc\0def", 7, 0 },	{ "a\0b\0", 4, 1 },
-		{ "a\0b\0xxxxxxxxxxxxxxxxxxxxxxxx", 28, 1 },	{ "a\0b\0xxxxxxxxxxxxxxxxxxxxxxxxdoc\0", 32, 1 },
-		{ "a\0b\0xxxxxxxxxxxxxxxxxxxxxxxxdoc\0reason", 38, 1 }, { "a\0b\0", 4, UINT32_MAX },
+		{ "", 0, 0 },
+		{ "abc", 3, 0 },
+		{ "abc\0def", 7, 0 },
+		{ "a\0b\0", 4, 1 },
+		{ "a\0b\0xxxxxxxxxxxxxxxxxxxxxxxx", 28, 1 },
+		{ "a\0b\0xxxxxxxxxxxxxxxxxxxxxxxxdoc\0", 32, 1 },
+		{ "a\0b\0xxxxxxxxxxxxxxxxxxxxxxxxdoc\0reason", 38, 1 },
+		{ "a\0b\0", 4, UINT32_MAX },
 		{ "a\0b\0xxxxxxxxxxxxxxxxxxxxxxxxdoc\0reason\0", 39, 2 },
 	};
 
@@ -200,6 +216,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_test(tcase, status_of_a_daemon_that_said_nothing_yet);
 	tcase_add_test(tcase, status_tells_seq_id_and_ages);

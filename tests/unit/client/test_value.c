@@ -34,7 +34,8 @@ static void drop(void)
 	made = NULL;
 }
 
-#define LONG_ZEROS "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+#define LONG_ZEROS \
+	"000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
 
 static const struct {
 	const char *text;
@@ -146,12 +147,24 @@ static const struct {
 	int error;
 	int value;
 } bools[] = {
-	{ "true", 0, 1 },	 { "yes", 0, 1 },	  { "on", 0, 1 },
-	{ "1", 0, 1 },		 { "false", 0, 0 },	  { "no", 0, 0 },
-	{ "off", 0, 0 },	 { "0", 0, 0 },		  { "TRUE", 0, 1 },
-	{ "Off", 0, 0 },	 { " true\n", 0, 1 },	  { "", ZKCFG_ETYPE, 0 },
-	{ "2", ZKCFG_ETYPE, 0 }, { "t", ZKCFG_ETYPE, 0 }, { "truer", ZKCFG_ETYPE, 0 },
-	{ "00", ZKCFG_ETYPE, 0 }, { "yes no", ZKCFG_ETYPE, 0 }, { "null", ZKCFG_ETYPE, 0 },
+	{ "true", 0, 1 },
+	{ "yes", 0, 1 },
+	{ "on", 0, 1 },
+	{ "1", 0, 1 },
+	{ "false", 0, 0 },
+	{ "no", 0, 0 },
+	{ "off", 0, 0 },
+	{ "0", 0, 0 },
+	{ "TRUE", 0, 1 },
+	{ "Off", 0, 0 },
+	{ " true\n", 0, 1 },
+	{ "", ZKCFG_ETYPE, 0 },
+	{ "2", ZKCFG_ETYPE, 0 },
+	{ "t", ZKCFG_ETYPE, 0 },
+	{ "truer", ZKCFG_ETYPE, 0 },
+	{ "00", ZKCFG_ETYPE, 0 },
+	{ "yes no", ZKCFG_ETYPE, 0 },
+	{ "null", ZKCFG_ETYPE, 0 },
 };
 
 START_TEST(bool_is_read_as_said)
@@ -268,7 +281,8 @@ static bool use_comma(const char *directory)
 {
 	char command[400];
 
-	snprintf(command, sizeof(command), "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", directory);
+	snprintf(command, sizeof(command), "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1",
+		 directory);
 	setenv("LOCPATH", directory, 1);
 	if (system(command) < 0)
 		return false;
@@ -313,7 +327,8 @@ START_TEST(typed_getters_allocate_nothing)
 	for (int i = 0; i < 1000; i++)
 		if (zkcfg_document_double(made, "/a", &number) < 0 ||
 		    zkcfg_document_duration_ms(made, "/a", &ms) < 0 ||
-		    zkcfg_document_size_bytes(made, "/a", &bytes) < 0 || zkcfg_document_int64(made, "/a", &ms) < 0)
+		    zkcfg_document_size_bytes(made, "/a", &bytes) < 0 ||
+		    zkcfg_document_int64(made, "/a", &ms) < 0)
 			ck_abort_msg("call %d failed", i);
 	after = mallinfo2();
 	ck_assert_uint_eq(after.uordblks, before.uordblks);

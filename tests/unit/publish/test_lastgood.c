@@ -600,7 +600,7 @@ START_TEST(flush_gives_up_in_time)
 	struct message message;
 	int writer;
 
-	/* the writer hangs when it looks whether the one that is there is sound: it is a fifo that nobody writes */
+	/* the writer hangs when it looks at the one that is there: a fifo that nobody writes */
 	ck_assert_int_eq(lastgood_open(state_dir, "app", &lastgood, &message), 0);
 	ck_assert_int_eq(mkfifo(path_of("last-good"), 0600), 0);
 	build(1, DOCUMENTS, false, &bytes);

@@ -352,7 +352,8 @@ START_TEST(full_tmpfs_is_an_error_at_creation_and_at_growth)
 		pieces++;
 	}
 	ck_assert_int_eq(err, ZKCFG_ENOSPC);
-	ck_assert_uint_ge(pieces, 44); /* nearly all there was, however large the last steps would have been */
+	ck_assert_uint_ge(pieces,
+			  44); /* nearly all there was, however large the last steps would have been */
 	ck_assert_int_eq(((const char *)arena_at(&arena, 64))[0], 'x');
 
 	ck_assert_int_eq(arena_create(dir_fd, 4, id, 0, 0600, (gid_t)-1, &second), ZKCFG_ENOSPC);
@@ -369,6 +370,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_test(tcase, name_tells_the_generation);
 	tcase_add_test(tcase, file_has_its_mode_and_all_its_memory_at_once);
@@ -377,7 +379,8 @@ int main(void)
 	tcase_add_test(tcase, too_much_at_once_is_refused_and_costs_nothing);
 	tcase_add_test(tcase, file_that_a_dead_writer_left_is_replaced);
 	tcase_add_test(tcase, arena_opened_again_has_what_was_written);
-	tcase_add_loop_test(tcase, arena_that_is_not_to_be_trusted_is_refused, 0, sizeof(damages) / sizeof(*damages));
+	tcase_add_loop_test(tcase, arena_that_is_not_to_be_trusted_is_refused, 0,
+			    sizeof(damages) / sizeof(*damages));
 	tcase_add_test(tcase, arena_of_another_owner_than_its_directory_is_refused);
 	tcase_add_test(tcase, growth_that_the_system_refuses_is_an_error_and_no_signal);
 	tcase_add_test(tcase, full_tmpfs_is_an_error_at_creation_and_at_growth);

@@ -264,7 +264,8 @@ START_TEST(root_of_each_of_the_last_64_commits_is_told)
 
 			control_root(&reader, old, &generation, &offset);
 			if (generation != old * 3 || offset != old * 1024)
-				ck_abort_msg("commit %llu of %llu", (unsigned long long)old, (unsigned long long)seq);
+				ck_abort_msg("commit %llu of %llu", (unsigned long long)old,
+					     (unsigned long long)seq);
 		}
 	}
 }
@@ -329,7 +330,9 @@ static void *publish_later(void *user)
 	const struct timespec pause = { .tv_nsec = 30000000 };
 
 	(void)user;
-	nanosleep(&pause, NULL); /* so that the waiter sleeps by then, most times; it must see the commit either way */
+	nanosleep(
+		&pause,
+		NULL); /* so that the waiter sleeps by then, most times; it must see the commit either way */
 	control_publish(&control, 1, 1, 64);
 	return NULL;
 }
@@ -484,11 +487,18 @@ static struct control_status status_of(size_t count)
 	for (size_t i = 0; i < count; i++) {
 		snprintf(texts[i][0], sizeof(texts[i][0]), "dir/doc-%zu.xml", i);
 		snprintf(texts[i][1], sizeof(texts[i][1]), "reason number %zu", i);
-		candidates[i] = (struct zkcfg_candidate){ .document = texts[i][0], .reason = texts[i][1],
-							  .revision = i + 1, .line = (uint32_t)i, .column = 7 };
+		candidates[i] = (struct zkcfg_candidate){ .document = texts[i][0],
+							  .reason = texts[i][1],
+							  .revision = i + 1,
+							  .line = (uint32_t)i,
+							  .column = 7 };
 	}
-	return (struct control_status){ .source_state = ZKCFG_SOURCE_FOLLOWING, .source = "zk://h/p", .detail = "fine",
-					.since_ns = 99, .candidates = candidates, .candidate_count = count };
+	return (struct control_status){ .source_state = ZKCFG_SOURCE_FOLLOWING,
+					.source = "zk://h/p",
+					.detail = "fine",
+					.since_ns = 99,
+					.candidates = candidates,
+					.candidate_count = count };
 }
 
 START_TEST(status_is_empty_until_it_is_set)
@@ -598,7 +608,8 @@ START_TEST(copy_made_while_statuses_are_written_is_whole)
 		int err = control_copy_status(&reader, &copy);
 
 		if (err == 0 && copy.since_ns != copy.candidate_count)
-			ck_abort_msg("the status mixes %lld with %u", (long long)copy.since_ns, copy.candidate_count);
+			ck_abort_msg("the status mixes %lld with %u", (long long)copy.since_ns,
+				     copy.candidate_count);
 		whole += err == 0;
 	} while (!done);
 	pthread_join(thread, NULL);

@@ -84,18 +84,17 @@ START_TEST(restamped_document_is_sound_and_has_the_new_origin)
 END_TEST
 
 /* Two pools of one name, one without, one with another; nested names below. */
-static const char names_xml[] =
-	"<s v='1'>"
-	"<p name='a' k='1'><h>a1</h><h>a2</h><q name='in'><z>deep</z></q></p>"
-	"<p k='2' name='a'><h>second a</h></p>"
-	"<p k='2'><h>none</h></p>"
-	"<p name=\"it's\"><h>single</h></p>"
-	"<p name='say \"x\"'><h>double</h></p>"
-	"<p name='b'>text<h>b1</h></p>"
-	"<ns:e x:y='att'>pre</ns:e>"
-	"<e.-_9>odd</e.-_9>"
-	"<p name=''><h>empty name</h></p>"
-	"</s>";
+static const char names_xml[] = "<s v='1'>"
+				"<p name='a' k='1'><h>a1</h><h>a2</h><q name='in'><z>deep</z></q></p>"
+				"<p k='2' name='a'><h>second a</h></p>"
+				"<p k='2'><h>none</h></p>"
+				"<p name=\"it's\"><h>single</h></p>"
+				"<p name='say \"x\"'><h>double</h></p>"
+				"<p name='b'>text<h>b1</h></p>"
+				"<ns:e x:y='att'>pre</ns:e>"
+				"<e.-_9>odd</e.-_9>"
+				"<p name=''><h>empty name</h></p>"
+				"</s>";
 
 static const struct {
 	const char *path, *value;
@@ -137,15 +136,37 @@ static const struct {
 START_TEST(path_finds_its_value)
 {
 	make(names_xml);
-	ck_assert_msg(strcmp(value_of(found[_i].path), found[_i].value) == 0, "%s gives \"%s\", expected \"%s\"",
-		      found[_i].path, value_of(found[_i].path), found[_i].value);
+	ck_assert_msg(strcmp(value_of(found[_i].path), found[_i].value) == 0,
+		      "%s gives \"%s\", expected \"%s\"", found[_i].path, value_of(found[_i].path),
+		      found[_i].value);
 }
 END_TEST
 
 static const char *const missing[] = {
-	"/x", "/s/x", "/s/x/h", "/s/p[9]", "/s/p[9]/h", "/s[2]", "/s/@w", "/s/p[4]/@k", "/s/p[@name='a']/h[3]",
-	"/s/p[@name='c']", "/s/p[@name='c']/h", "/s/p[@none='a']", "/s/p[@k='3']/h", "/@v", "/s/p/h/x", "/s/P",
-	"/s/p[4294967295]", "/s/e", "/s/ns", "/s/v", "/s/@p", "/s/p[@name='a ']", "/s/p/@nam", "/s/p/@namee",
+	"/x",
+	"/s/x",
+	"/s/x/h",
+	"/s/p[9]",
+	"/s/p[9]/h",
+	"/s[2]",
+	"/s/@w",
+	"/s/p[4]/@k",
+	"/s/p[@name='a']/h[3]",
+	"/s/p[@name='c']",
+	"/s/p[@name='c']/h",
+	"/s/p[@none='a']",
+	"/s/p[@k='3']/h",
+	"/@v",
+	"/s/p/h/x",
+	"/s/P",
+	"/s/p[4294967295]",
+	"/s/e",
+	"/s/ns",
+	"/s/v",
+	"/s/@p",
+	"/s/p[@name='a ']",
+	"/s/p/@nam",
+	"/s/p/@namee",
 };
 
 START_TEST(path_that_is_not_there_is_told_so)
@@ -161,12 +182,51 @@ START_TEST(path_that_is_not_there_is_told_so)
 END_TEST
 
 static const char *const wrong[] = {
-	"", "/", "s", "s/p", "//s", "/s/", "/s//p", "/s/p[", "/s/p[]", "/s/p[0]", "/s/p[00]", "/s/p[-1]", "/s/p[+1]",
-	"/s/p[x]", "/s/p[1", "/s/p[1]x", "/s/p[1][2]", "/s/p[ 1]", "/s/p[4294967296]",
-	"/s/p[99999999999999999999999999999]", "/s/p[@name]", "/s/p[@name=]", "/s/p[@name=a]", "/s/p[@name='a]",
-	"/s/p[@name='a'", "/s/p[@name='a']x", "/s/p[@='a']", "/s/p[name='a']", "/s/p[@name='a'][1]", "/s/@", "/s/@v/h",
-	"/s/@v[1]", "/s/@v/", "/s/[1]", "/s/@@v", "/s/a b", "/s/'a'", "/s/a=b", "/s ", " /s", "/s\n", "/none/p[0]",
-	"/none//x", "/s/p]", "/s/p/h[2]]",
+	"",
+	"/",
+	"s",
+	"s/p",
+	"//s",
+	"/s/",
+	"/s//p",
+	"/s/p[",
+	"/s/p[]",
+	"/s/p[0]",
+	"/s/p[00]",
+	"/s/p[-1]",
+	"/s/p[+1]",
+	"/s/p[x]",
+	"/s/p[1",
+	"/s/p[1]x",
+	"/s/p[1][2]",
+	"/s/p[ 1]",
+	"/s/p[4294967296]",
+	"/s/p[99999999999999999999999999999]",
+	"/s/p[@name]",
+	"/s/p[@name=]",
+	"/s/p[@name=a]",
+	"/s/p[@name='a]",
+	"/s/p[@name='a'",
+	"/s/p[@name='a']x",
+	"/s/p[@='a']",
+	"/s/p[name='a']",
+	"/s/p[@name='a'][1]",
+	"/s/@",
+	"/s/@v/h",
+	"/s/@v[1]",
+	"/s/@v/",
+	"/s/[1]",
+	"/s/@@v",
+	"/s/a b",
+	"/s/'a'",
+	"/s/a=b",
+	"/s ",
+	" /s",
+	"/s\n",
+	"/none/p[0]",
+	"/none//x",
+	"/s/p]",
+	"/s/p/h[2]]",
 };
 
 START_TEST(path_that_is_none_is_refused)
@@ -198,7 +258,8 @@ static bool in_table(const char *path)
 	const struct layout_slot *slots = (const void *)((const char *)made + made->slots);
 
 	for (uint32_t i = 0; i <= made->slot_mask; i++) {
-		const struct layout_key *key = (const void *)((const char *)made + made->strings + slots[i].key);
+		const struct layout_key *key =
+			(const void *)((const char *)made + made->strings + slots[i].key);
 
 		if (slots[i].key != 0 && strcmp(key->path, path) == 0)
 			return true;
@@ -234,7 +295,8 @@ START_TEST(first_of_two_elements_of_one_name_has_the_path_by_name_and_the_second
 	ck_assert_int_eq(document_find_node(made, "/s/p[2]/only", &node), 0);
 	slots = (const void *)((const char *)made + made->slots);
 	for (uint32_t i = 0; i <= made->slot_mask; i++) {
-		const struct layout_key *key = (const void *)((const char *)made + made->strings + slots[i].key);
+		const struct layout_key *key =
+			(const void *)((const char *)made + made->strings + slots[i].key);
 
 		keys += slots[i].key != 0 && key->node == node;
 	}
@@ -529,7 +591,7 @@ static void drive_two_roots(struct document_builder *builder)
 }
 
 static void (*const misdriven[])(struct document_builder *) = { drive_nothing_open, drive_still_open,
-								 drive_attribute_first, drive_two_roots };
+								drive_attribute_first, drive_two_roots };
 
 START_TEST(builder_that_is_driven_wrong_says_so_at_the_end)
 {
@@ -631,8 +693,10 @@ END_TEST
 /* Use a document in every way a reader does; errors are as good as values. */
 static void use(const struct zkcfg_document *document, size_t limit_bytes)
 {
-	static const char *const paths[] = { "/s", "/s/p[@name='a']/h[2]", "/s/p[@k='2']/h", "/s/p[1]/h[2]",
-					     "/s/p[6]", "/s/p[@name='b']/@name", "/s/x", "/s[1]/p[3]/h[1]" };
+	static const char *const paths[] = {
+		"/s",	   "/s/p[@name='a']/h[2]",  "/s/p[@k='2']/h", "/s/p[1]/h[2]",
+		"/s/p[6]", "/s/p[@name='b']/@name", "/s/x",	      "/s[1]/p[3]/h[1]"
+	};
 	struct document_node node;
 	const char *value;
 	size_t bytes, sum = 0;
@@ -744,6 +808,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, NULL, drop);
 	tcase_add_test(tcase, header_says_where_a_document_comes_from);
 	tcase_add_test(tcase, restamped_document_is_sound_and_has_the_new_origin);
@@ -755,7 +820,8 @@ int main(void)
 	tcase_add_test(tcase, first_of_two_elements_of_one_name_has_the_path_by_name_and_the_second_none);
 	tcase_add_test(tcase, name_with_both_quotes_or_a_very_long_one_is_found_by_position);
 	tcase_add_test(tcase, name_with_both_quotes_has_no_path_by_name);
-	tcase_add_loop_test(tcase, value_of_an_element_is_its_text_as_xpath_says, 0, sizeof(texts) / sizeof(*texts));
+	tcase_add_loop_test(tcase, value_of_an_element_is_its_text_as_xpath_says, 0,
+			    sizeof(texts) / sizeof(*texts));
 	tcase_add_test(tcase, text_may_come_in_pieces);
 	tcase_add_test(tcase, nodes_come_in_document_order_with_all_they_say);
 	tcase_add_test(tcase, empty_document_is_sound_and_has_no_path);

@@ -62,7 +62,8 @@ static uint64_t hash_sparse(unsigned key)
 	return hash_spread(key) & UINT64_C(0x8000040000100003);
 }
 
-static uint64_t (*const hashes[])(unsigned) = { hash_spread, hash_constant, hash_groups, hash_top, hash_sparse };
+static uint64_t (*const hashes[])(unsigned) = { hash_spread, hash_constant, hash_groups, hash_top,
+						hash_sparse };
 
 static void start(void)
 {
@@ -134,8 +135,9 @@ static uint64_t batch_apply(struct batch *batch, struct arena *into, uint64_t to
 
 static struct index_view view_of(const struct arena *from, uint64_t top, uint64_t count)
 {
-	return (struct index_view){ .base = from->base, .end = from->used_bytes, .top = top,
-				    .document_count = count };
+	return (struct index_view){
+		.base = from->base, .end = from->used_bytes, .top = top, .document_count = count
+	};
 }
 
 static int version_of(const struct zkcfg_document *document)
@@ -169,8 +171,9 @@ static void check_against(const struct index_view *view, const struct model *mod
 			ck_abort_msg("%s: %d, expected version %d", name, err, model->versions[key]);
 		if (err == 0 && (strcmp(zkcfg_document_name(document), name) != 0 ||
 				 version_of(document) != model->versions[key]))
-			ck_abort_msg("%s: found %s, version %d, expected %d", name, zkcfg_document_name(document),
-				     version_of(document), model->versions[key]);
+			ck_abort_msg("%s: found %s, version %d, expected %d", name,
+				     zkcfg_document_name(document), version_of(document),
+				     model->versions[key]);
 	}
 	index_walk_init(&walk, view);
 	while ((err = index_walk_next(&walk, &document)) == 0) {
@@ -187,7 +190,8 @@ static void check_against(const struct index_view *view, const struct model *mod
 }
 
 /* A batch of random changes to index and model. */
-static uint64_t change_randomly(uint64_t top, struct model *model, uint64_t *state, int64_t *live_bytes, int version)
+static uint64_t change_randomly(uint64_t top, struct model *model, uint64_t *state, int64_t *live_bytes,
+				int version)
 {
 	static struct batch batch;
 	unsigned most = 1 + (unsigned)(segment_random(state) % 60);
@@ -221,7 +225,8 @@ static void model_clear(struct model *model)
 }
 
 /* All of the model into a new arena. */
-static uint64_t rewrite(const struct model *model, struct arena *into, uint32_t generation, int64_t *live_bytes)
+static uint64_t rewrite(const struct model *model, struct arena *into, uint32_t generation,
+			int64_t *live_bytes)
 {
 	static const uint8_t id[16] = { 1 };
 	static struct batch batch;
@@ -265,7 +270,8 @@ struct told {
 	unsigned count;
 };
 
-static int tell(const struct zkcfg_document *old_document, const struct zkcfg_document *new_document, void *user)
+static int tell(const struct zkcfg_document *old_document, const struct zkcfg_document *new_document,
+		void *user)
 {
 	struct told *told = user;
 	unsigned key = key_of(old_document ? old_document : new_document);
@@ -275,14 +281,15 @@ static int tell(const struct zkcfg_document *old_document, const struct zkcfg_do
 
 	if (told->seen[key]++ || old_version != told->older->versions[key] ||
 	    new_version != told->newer->versions[key] || old_version == new_version)
-		ck_abort_msg("k%u: told %u times, %d -> %d, expected %d -> %d", key, told->seen[key], old_version,
-			     new_version, told->older->versions[key], told->newer->versions[key]);
+		ck_abort_msg("k%u: told %u times, %d -> %d, expected %d -> %d", key, told->seen[key],
+			     old_version, new_version, told->older->versions[key],
+			     told->newer->versions[key]);
 	told->count++;
 	return 0;
 }
 
-static void check_diff(const struct index_view *older, const struct model *old_model, const struct index_view *newer,
-		       const struct model *new_model)
+static void check_diff(const struct index_view *older, const struct model *old_model,
+		       const struct index_view *newer, const struct model *new_model)
 {
 	struct told told = { .older = old_model, .newer = new_model };
 	unsigned expected = 0;
@@ -446,7 +453,8 @@ START_TEST(name_that_is_twice_in_a_batch_or_out_of_order_is_refused)
 }
 END_TEST
 
-static int stop_at(const struct zkcfg_document *old_document, const struct zkcfg_document *new_document, void *user)
+static int stop_at(const struct zkcfg_document *old_document, const struct zkcfg_document *new_document,
+		   void *user)
 {
 	int *left = user;
 
@@ -591,7 +599,8 @@ START_TEST(diff_of_shared_subtrees_with_documents_tells_no_more_than_there_can_b
 		entries[i] = entry_of(LAYOUT_TAG_DOCUMENT, append(&arena, 2 + i, 1));
 	count = 0;
 	{
-		struct index_view other = view_of(&arena, write_node(LAYOUT_TAG_NODE, UINT32_MAX, entries, 32), 32);
+		struct index_view other =
+			view_of(&arena, write_node(LAYOUT_TAG_NODE, UINT32_MAX, entries, 32), 32);
 
 		view.end = other.end;
 		view.base = other.base = arena.base;
@@ -652,13 +661,17 @@ END_TEST
 START_TEST(node_without_entries_or_an_empty_entry_is_corrupt)
 {
 	uint64_t none[32] = { 0 }, told;
-	uint64_t tops[] = { write_node(LAYOUT_TAG_NODE, 0, none, 1), write_node(LAYOUT_TAG_NODE, 1, none, 1),
-			    write_node(LAYOUT_TAG_BUCKET, 0, none, 1), write_node(LAYOUT_TAG_BUCKET, 1, none, 1),
+	uint64_t tops[] = { write_node(LAYOUT_TAG_NODE, 0, none, 1),
+			    write_node(LAYOUT_TAG_NODE, 1, none, 1),
+			    write_node(LAYOUT_TAG_BUCKET, 0, none, 1),
+			    write_node(LAYOUT_TAG_BUCKET, 1, none, 1),
 			    write_node(LAYOUT_TAG_BUCKET, UINT32_MAX, none, 1),
 			    entry_of(LAYOUT_TAG_NODE, UINT64_C(0xfffffff0) * LAYOUT_ALIGN),
 			    entry_of(LAYOUT_TAG_DOCUMENT, UINT64_C(0xfffffff0) * LAYOUT_ALIGN),
 			    entry_of(LAYOUT_TAG_BUCKET, UINT64_C(0xfffffff0) * LAYOUT_ALIGN),
-			    entry_of(4, 64), entry_of(15, 64), entry_of(0, 64) };
+			    entry_of(4, 64),
+			    entry_of(15, 64),
+			    entry_of(0, 64) };
 	const struct zkcfg_document *found;
 
 	for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++) {
@@ -667,7 +680,8 @@ START_TEST(node_without_entries_or_an_empty_entry_is_corrupt)
 
 		ck_assert_msg(walk_all(&view, &told) == ZKCFG_ECORRUPT, "top %zu", i);
 		ck_assert_uint_eq(told, 0);
-		ck_assert_int_eq(index_diff(&view, &(struct index_view){ 0 }, tell_nothing, &count), ZKCFG_ECORRUPT);
+		ck_assert_int_eq(index_diff(&view, &(struct index_view){ 0 }, tell_nothing, &count),
+				 ZKCFG_ECORRUPT);
 		/* hash 0 fits the 28 bits of these entries */
 		ck_assert_msg(index_find(&view, 0, "k1", 2, &found) < 0, "top %zu", i);
 	}
@@ -744,7 +758,8 @@ START_TEST(any_bytes_give_an_error_or_documents)
 			key_name(key, name);
 			if (index_find(&newer, hash_of(key), name, strlen(name), &document) == 0 &&
 			    memcmp(zkcfg_document_name(document), name, strlen(name)) != 0)
-				ck_abort_msg("%s was asked for, and %s found", name, zkcfg_document_name(document));
+				ck_abort_msg("%s was asked for, and %s found", name,
+					     zkcfg_document_name(document));
 		}
 		index_diff(&older, &newer, tell_nothing, &count);
 		if (count > 2 * HERE)
@@ -762,6 +777,7 @@ int main(void)
 	SRunner *runner;
 
 	seed = segment_seed();
+	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_loop_test(tcase, index_equals_a_model_under_random_changes, 0, hash_count);
 	tcase_add_loop_test(tcase, diff_tells_what_the_models_differ_in, 0, hash_count);

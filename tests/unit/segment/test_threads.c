@@ -31,9 +31,9 @@ static struct zkcfg *shared;
 
 struct reader {
 	pthread_t thread;
-	struct zkcfg *cfg; /* the shared one, or its own */
+	struct zkcfg *cfg;   /* the shared one, or its own */
 	atomic_uint commits; /* that it saw */
-	char fault[200];   /* "": none */
+	char fault[200];     /* "": none */
 };
 
 /*
@@ -121,15 +121,15 @@ static bool check_snapshot(struct reader *reader, const struct zkcfg_snapshot *s
 		snprintf(name, sizeof(name), "n.%d", i);
 		err = zkcfg_get_string(snapshot, name, "/d", &value);
 		if (err < 0 || !value_is_sound(value, name, &version)) {
-			snprintf(reader->fault, sizeof(reader->fault), "%s: %s \"%.100s\"", name, zkcfg_strerror(err),
-				 value);
+			snprintf(reader->fault, sizeof(reader->fault), "%s: %s \"%.100s\"", name,
+				 zkcfg_strerror(err), value);
 			return false;
 		}
 		if (i == 0)
 			first = version;
 		if (version != first) {
-			snprintf(reader->fault, sizeof(reader->fault), "%s is of version %llu, n.0 of %llu", name, version,
-				 first);
+			snprintf(reader->fault, sizeof(reader->fault), "%s is of version %llu, n.0 of %llu",
+				 name, version, first);
 			return false;
 		}
 	}
@@ -197,7 +197,8 @@ static unsigned fewest_commits(struct reader readers[READERS])
 static void run(bool is_shared, void (*each_round)(unsigned round))
 {
 	struct reader readers[READERS] = { 0 };
-	int64_t end_ms = segment_host_now_ms() + PUBLISH_MS, deadline_ms = segment_host_now_ms() + DEADLINE_MS;
+	int64_t end_ms = segment_host_now_ms() + PUBLISH_MS,
+		deadline_ms = segment_host_now_ms() + DEADLINE_MS;
 	uint64_t version = 1;
 
 	publish_version(version);
@@ -239,8 +240,11 @@ static void remove_sometimes(unsigned round)
 static void show_status(unsigned round)
 {
 	struct zkcfg_candidate candidate = { .document = "d", .reason = "r", .revision = round };
-	struct publisher_status status = { .source = "source", .detail = "detail", .since_ns = round,
-					   .candidates = &candidate, .candidate_count = round % 2 };
+	struct publisher_status status = { .source = "source",
+					   .detail = "detail",
+					   .since_ns = round,
+					   .candidates = &candidate,
+					   .candidate_count = round % 2 };
 
 	publisher_status(host.publisher, &status);
 }

@@ -63,8 +63,9 @@ START_TEST(newest_root_and_the_one_before_are_there)
 	ck_assert_int_eq(index_verify(&index), 0);
 	ck_assert_uint_eq(index.end, root_offset);
 	ck_assert_ptr_nonnull(publisher_find(host.publisher, "n.1"));
-	ck_assert_int_eq(index_find(&index, document_hash(publisher_find(host.publisher, "n.1")), "n.1", 3, &document),
-			 0);
+	ck_assert_int_eq(
+		index_find(&index, document_hash(publisher_find(host.publisher, "n.1")), "n.1", 3, &document),
+		0);
 	ck_assert_int_eq(zkcfg_document_string(document, "/d", &value), 0);
 	ck_assert_str_eq(value, "two");
 	view_get(view);
@@ -105,7 +106,8 @@ START_TEST(every_flipped_byte_of_a_root_is_caught)
 		else
 			root->index = 0;
 		root->checksum = view_root_checksum(root);
-		ck_assert_msg(view_root(bytes, size_bytes, root_offset, &found) == ZKCFG_ECORRUPT, "wrong %d", wrong);
+		ck_assert_msg(view_root(bytes, size_bytes, root_offset, &found) == ZKCFG_ECORRUPT, "wrong %d",
+			      wrong);
 		*root = before;
 	}
 	free(bytes);
@@ -114,7 +116,9 @@ END_TEST
 
 START_TEST(root_is_never_read_outside_the_mapping)
 {
-	static const uint64_t offsets[] = { 0, 16, 63, UINT64_MAX, UINT64_MAX - 95, UINT64_C(1) << 36, UINT64_C(1) << 63 };
+	static const uint64_t offsets[] = {
+		0, 16, 63, UINT64_MAX, UINT64_MAX - 95, UINT64_C(1) << 36, UINT64_C(1) << 63
+	};
 	size_t bytes = 200;
 	uint8_t *memory = calloc(1, bytes);
 	const struct layout_root *root;
@@ -198,6 +202,7 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_test(tcase, newest_root_and_the_one_before_are_there);
 	tcase_add_test(tcase, every_flipped_byte_of_a_root_is_caught);

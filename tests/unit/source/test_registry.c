@@ -22,7 +22,8 @@ END_TEST
 
 START_TEST(unknown_scheme_is_answered_with_the_list)
 {
-	static const char *const uris[] = { "zz://h/a", "z://h", "zkk://h", "/etc/app.xml", "", "://", "ZK://h/a" };
+	static const char *const uris[] = { "zz://h/a", "z://h", "zkk://h", "/etc/app.xml",
+					    "",		"://",	 "ZK://h/a" };
 
 	for (size_t i = 0; i < sizeof(uris) / sizeof(*uris); i++) {
 		struct message message = { "" };
@@ -39,7 +40,8 @@ static const struct {
 	{ "zk://h:2181/a", "zk://h:2181/a" },
 	{ "zk://h/a?auth_file=/etc/secret", "zk://h/a?auth_file" },
 	{ "zk://h/a?auth_file=/etc/secret&session_timeout_ms=1", "zk://h/a?auth_file&session_timeout_ms=1" },
-	{ "zk://h/a?session_timeout_ms=1&auth_file=/x?y=z&b=c", "zk://h/a?session_timeout_ms=1&auth_file&b=c" },
+	{ "zk://h/a?session_timeout_ms=1&auth_file=/x?y=z&b=c",
+	  "zk://h/a?session_timeout_ms=1&auth_file&b=c" },
 	{ "zk://user:password@h/a", "zk://...@h/a" },
 	{ "zk://user:p@ssword@h/a@b", "zk://...@h/a@b" },
 	{ "zk://h?token_file=x", "zk://h?token_file" },
@@ -106,8 +108,9 @@ START_TEST(options_are_taken)
 	struct zookeeper_target target;
 	struct message message = { "" };
 
-	ck_assert_int_eq(zookeeper_target_parse("zk://h/a?auth_file=/f&session_timeout_ms=1000", &target, &message),
-			 0);
+	ck_assert_int_eq(
+		zookeeper_target_parse("zk://h/a?auth_file=/f&session_timeout_ms=1000", &target, &message),
+		0);
 	ck_assert_str_eq(target.auth_file, "/f");
 	ck_assert_int_eq(target.session_timeout_ms, 1000);
 	zookeeper_target_free(&target);

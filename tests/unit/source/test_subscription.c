@@ -711,23 +711,75 @@ START_TEST(recreated_subtree_is_read_anew)
 }
 END_TEST
 
-START_TEST(no_node_forgets_it_and_the_parents_watch_brings_it_back)
+static void no_node_for(const char *path)
 {
-	struct item *item;
+	subscription_notify(fake.subscription, SUBSCRIPTION_CHANGED, path);
+	run();
+	ck_assert_str_eq(fake.reads->path, path);
+	answer_read(take_read(), SUBSCRIPTION_NO_NODE);
+}
+
+START_TEST(no_node_removes_nothing_before_the_listing_says_so)
+{
+	int64_t before_ns = fake.now_ns;
 
 	server_create("/app/a", "1");
 	follow("/app");
 	ck_told("a=1 . ");
-	/* Deleted and made again, the parent's notification lost. */
-	subscription_notify(fake.subscription, SUBSCRIPTION_CHANGED, "/app/a");
-	run();
-	item = take_read();
-	ck_assert_str_eq(item->path, "/app/a");
-	answer_read(item, SUBSCRIPTION_NO_NODE);
-	run();
-	ck_told("-a ");
+	no_node_for("/app/a"); /* a server that lags: the listing has it */
 	pump();
+	ck_told("");
+	server_set("/app/a", "2");
+	pump();
+	ck_told("a=2 . ");
+	/* Gone indeed, and all notifications of it lost. */
+	server_delete("/app/a");
+	while (fake.stream)
+		item_free(pop(&fake.stream, &fake.stream_end));
+	no_node_for("/app/a");
+	pump();
+	ck_told("-a . ");
+	ck_assert_int_eq(fake.now_ns, before_ns);
+}
+END_TEST
+
+START_TEST(no_node_and_a_listing_that_lags_is_waited_for)
+{
+	struct snode *app = server_find("/app"), *node;
+
+	node = server_create("/app/a", "1");
+	follow("/app");
 	ck_told("a=1 . ");
+	session_lost();
+	app->first_child = NULL; /* before a was made */
+	app->pzxid--;
+	*bucket_of("/app/a") = node->bucket;
+	subscription_begin(fake.subscription, REQUEST_NS);
+	wait_out(CLOCK_NS_PER_S);
+	ck_told("");
+	ck_assert_int_eq(fake.state, SOURCE_SYNCING);
+	app->first_child = node;
+	app->pzxid++;
+	*bucket_of("/app/a") = node;
+	wait_out(20 * CLOCK_NS_PER_S);
+	ck_told("");
+	ck_assert_int_eq(fake.state, SOURCE_FOLLOWING);
+}
+END_TEST
+
+START_TEST(no_node_is_believed_where_no_listing_can_be_had)
+{
+	server_create("/app/d", NULL);
+	server_create("/app/d/a", "1");
+	follow("/app");
+	ck_told("d/a=1 . ");
+	server_find("/app/d")->secret = true;
+	subscription_notify(fake.subscription, SUBSCRIPTION_CHILD, "/app/d");
+	pump();
+	ck_told("!d ");
+	server_delete("/app/d/a");
+	pump();
+	ck_told("-d/a . ");
 }
 END_TEST
 
@@ -1756,7 +1808,9 @@ static void add_tests(TCase *tcase)
 		what_vanishes_is_told_with_its_subtree,
 		recreation_to_the_same_version_is_seen,
 		recreated_subtree_is_read_anew,
-		no_node_forgets_it_and_the_parents_watch_brings_it_back,
+		no_node_removes_nothing_before_the_listing_says_so,
+		no_node_and_a_listing_that_lags_is_waited_for,
+		no_node_is_believed_where_no_listing_can_be_had,
 		empty_znode_is_no_document_unless_it_was_one,
 		changes_of_one_transaction_settle_together,
 		settled_is_not_told_for_nothing,
