@@ -26,16 +26,17 @@ unit_tests = \
 	%D%/unit/source/test_subscription \
 	%D%/unit/publish/test_lastgood \
 	%D%/unit/publish/test_publisher \
+	%D%/unit/cli/test_output \
 	%D%/unit/daemon/test_config \
 	%D%/unit/daemon/test_options \
 	%D%/unit/daemon/test_pipeline
 
 integration_tests = \
+	%D%/integration/test_cli \
 	%D%/integration/test_daemon \
 	%D%/integration/test_zookeeper_source
 
 test_scripts = \
-	%D%/integration/test_commands.sh \
 	%D%/integration/test_values.sh \
 	%D%/unit/client/test_library.sh \
 	%D%/unit/client/test_manual.sh \
@@ -88,3 +89,6 @@ VERBOSE = 1
 export VERBOSE
 
 EXTRA_DIST += %D%/unit/xml/corpus
+
+%C%_integration_test_cli_LDADD = $(LDADD) $(XML2_LIBS)
+%C%_unit_cli_test_output_SOURCES = %D%/unit/cli/test_output.c src/cli/output.c

@@ -1,89 +1,162 @@
 /* SPDX-FileCopyrightText: zkcfg authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <string.h>
-
-#include "base/buffer.h"
-#include "base/file.h"
 #include "cli/check.h"
-#include "xml/schema.h"
 
-/* One place in "FILE:LINE:COLUMN: reason" form, on stderr. */
-static void check_tell(const char *name, const struct xml_fault *fault)
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/cli.h"
+
+static const char check_help[] =
+	"Checks files as zkcfgd checks documents, with its default limits: all of them, with\n"
+	"FILE:LINE:COLUMN: reason on standard error for each that is not acceptable. FILE may be - for\n"
+	"standard input. Exit status: 0 all are good, 4 one is invalid, 3 none is, but one cannot be read.\n"
+	"\n"
+	"  --schema FILE  a RELAX NG or W3C XML Schema that they must keep to as well\n"
+	"  --json         an array on standard output, of file, valid, and if not, line, column and reason\n"
+	"\n"
+	"examples:\n"
+	"  zkcfg check service.xml\n"
+	"  zkcfg check conf/*.xml --schema service.rng\n"
+	"  make-config | zkcfg check -\n";
+
+int check_read(const char *path, struct buffer *bytes, struct xml_fault *fault)
 {
-	if (fault->line == 0)
-		fprintf(stderr, "%s: %s\n", name, fault->reason);
-	else if (fault->column == 0)
-		fprintf(stderr, "%s:%u: %s\n", name, fault->line, fault->reason);
-	else
-		fprintf(stderr, "%s:%u:%u: %s\n", name, fault->line, fault->column, fault->reason);
+	/* one byte more than is allowed, so that it is the check that refuses it */
+	int err = file_read(path, xml_limits_default.document_bytes + 1, bytes);
+
+	*fault = (struct xml_fault){ 0 };
+	if (err == -EFBIG) {
+		snprintf(fault->reason, sizeof(fault->reason), "more than %zu bytes, the limit of a document",
+			 xml_limits_default.document_bytes);
+		return CLI_INVALID;
+	}
+	if (err < 0) {
+		snprintf(fault->reason, sizeof(fault->reason), "cannot be read: %s", strerror(-err));
+		return CLI_UNREADABLE;
+	}
+	return CLI_OK;
+}
+
+int check_bytes(const struct buffer *bytes, struct xml_schema *schema, struct xml_fault *fault)
+{
+	struct document_origin origin = { .name = "document", .version = -1 };
+	struct zkcfg_document *document = NULL;
+	size_t document_bytes;
+	int err;
+
+	*fault = (struct xml_fault){ 0 };
+	err = xml_compile(&origin, bytes->bytes ? bytes->bytes : "", bytes->size_bytes, NULL, &document,
+			  &document_bytes, fault);
+	free(document);
+	if (err == 0 && schema)
+		err = xml_schema_check(schema, bytes->bytes, bytes->size_bytes, fault);
+	if (err == 0)
+		return CLI_OK;
+	if (err == ZKCFG_EINVAL)
+		return CLI_INVALID;
+	snprintf(fault->reason, sizeof(fault->reason), "cannot be checked: %s", zkcfg_strerror(err));
+	return CLI_UNREADABLE;
+}
+
+void check_complain(const char *path, const struct xml_fault *fault)
+{
+	struct buffer text = { 0 };
+
+	buffer_printf(&text, "%s:", path);
+	if (fault->line > 0)
+		buffer_printf(&text, "%u:", fault->line);
+	if (fault->line > 0 && fault->column > 0)
+		buffer_printf(&text, "%u:", fault->column);
+	buffer_printf(&text, " %s", fault->reason);
+	for (size_t i = 0; i < text.size_bytes; i++)
+		if ((unsigned char)text.bytes[i] < 0x20 || text.bytes[i] == 0x7f)
+			text.bytes[i] = '?';
+	fprintf(stderr, "%.*s\n", (int)text.size_bytes, text.bytes ? text.bytes : "");
+	buffer_free(&text);
 }
 
 int check_load_schema(const char *path, struct xml_schema **schema)
 {
-	struct xml_fault fault = { .reason = "" };
+	struct xml_fault fault = { 0 };
 	int err;
 
 	*schema = NULL;
 	if (!path)
-		return EXIT_OK;
+		return CLI_OK;
+	if (access(path, R_OK) < 0) {
+		complain("schema %s cannot be read: %s", path, strerror(errno));
+		return CLI_UNREADABLE;
+	}
 	err = xml_schema_load(path, schema, &fault);
-	if (err == ZKCFG_EINVAL) {
-		check_tell(path, &fault);
-		return cli_fail(EXIT_INVALID, "the schema %s cannot be used", path);
+	if (err == 0)
+		return CLI_OK;
+	if (err != ZKCFG_EINVAL) {
+		complain("schema %s cannot be loaded: %s", path, zkcfg_strerror(err));
+		return CLI_UNREADABLE;
 	}
-	return err < 0 ? cli_fail(EXIT_UNREADABLE, "schema %s: %s", path, zkcfg_strerror(err)) : EXIT_OK;
+	check_complain(path, &fault);
+	return CLI_INVALID;
 }
 
-int check_bytes(const char *name, const struct buffer *bytes, struct xml_schema *schema)
+static json_t *check_json(const char *path, int code, const struct xml_fault *fault)
 {
-	struct document_origin origin = { .name = name, .version = -1 };
-	struct zkcfg_document *document = NULL;
-	struct xml_fault fault = { .reason = "" };
-	size_t document_bytes;
-	int err;
-
-	err = xml_compile(&origin, bytes->bytes ? bytes->bytes : "", bytes->size_bytes, NULL, &document, &document_bytes,
-			  &fault);
-	free(document);
-	if (err == 0 && schema)
-		err = xml_schema_check(schema, bytes->bytes, bytes->size_bytes, &fault);
-	if (err == ZKCFG_EINVAL) {
-		check_tell(name, &fault);
-		return EXIT_INVALID;
-	}
-	return err < 0 ? cli_fail(EXIT_UNREADABLE, "%s: %s", name, zkcfg_strerror(err)) : EXIT_OK;
+	if (code == CLI_OK)
+		return json_pack("{s:s, s:b}", "file", path, "valid", 1);
+	return json_pack("{s:s, s:b, s:I, s:I, s:s}", "file", path, "valid", 0, "line",
+			 (json_int_t)fault->line, "column", (json_int_t)fault->column, "reason",
+			 fault->reason);
 }
 
-int check_read(const char *path, struct buffer *bytes)
+/* One file; what is wrong with it is told, and added to the results unless that is NULL. */
+static int check_one(const char *path, struct xml_schema *schema, json_t *results)
 {
-	int err = file_read(path, xml_limits_default.document_bytes, bytes);
+	struct buffer bytes = { 0 };
+	struct xml_fault fault;
+	int code = check_read(path, &bytes, &fault);
 
-	if (err == -EFBIG)
-		return cli_fail(EXIT_INVALID, "%s: larger than %zu bytes, the limit of a document", path,
-				xml_limits_default.document_bytes);
-	return err < 0 ? cli_fail(EXIT_UNREADABLE, "cannot read %s: %s", path, strerror(-err)) : EXIT_OK;
+	if (code == CLI_OK)
+		code = check_bytes(&bytes, schema, &fault);
+	buffer_free(&bytes);
+	if (code != CLI_OK)
+		check_complain(path, &fault);
+	if (results && json_array_append_new(results, check_json(path, code, &fault)) < 0)
+		return output_json(NULL, 0);
+	return code;
 }
 
-int check_run(const struct cli_options *options)
+static int check_run(const struct cli *cli)
 {
 	struct xml_schema *schema;
-	int worst = EXIT_OK, code;
+	json_t *results;
+	int worst, code;
 
 	xml_start();
-	code = check_load_schema(options->schema, &schema);
-	if (code != EXIT_OK)
-		return code;
-	for (int i = 0; i < options->argument_count; i++) {
-		struct buffer bytes = { 0 };
-
-		code = check_read(options->arguments[i], &bytes);
-		if (code == EXIT_OK)
-			code = check_bytes(options->arguments[i], &bytes, schema);
-		buffer_free(&bytes);
-		if (code > worst)
-			worst = code; /* invalid (4) tells more than unreadable (3) */
+	worst = check_load_schema(cli->schema, &schema);
+	if (worst != CLI_OK)
+		return worst;
+	results = cli->json ? json_array() : NULL;
+	for (size_t i = 0; i < cli->argument_count; i++) {
+		code = check_one(cli->arguments[i], schema, results);
+		if (code > worst) /* an invalid one (4) says more than an unreadable one (3) */
+			worst = code;
 	}
 	xml_schema_free(schema);
+	if (cli->json && output_json(results, JSON_INDENT(2)) != CLI_OK)
+		return CLI_UNREADABLE;
 	return worst;
 }
+
+const struct cli_command check_command = {
+	.name = "check",
+	.arguments = "FILE...",
+	.purpose = "check files as zkcfgd would",
+	.help = check_help,
+	.options = CLI_JSON | CLI_SCHEMA,
+	.least = 1,
+	.most = SIZE_MAX,
+	.run = check_run,
+};

@@ -1,333 +1,450 @@
 /* SPDX-FileCopyrightText: zkcfg authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* zkcfg: the table of subcommands, and their options. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
+/* zkcfg: read, watch, check and write configuration from the command line. */
 #include "cli/cli.h"
 
-volatile sig_atomic_t cli_interrupted;
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-static void on_signal(int signal)
-{
-	cli_interrupted = signal;
-}
+#include "base/log.h"
 
-void cli_catch_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_signal }; /* no SA_RESTART: a wait ends */
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-}
-
-static const struct cli_command commands[] = {
-	{ .name = "get", .arguments = "SET DOC [PATH]", .summary = "print a value, or a document as it was fetched",
-	  .options = "max-age ", .fewest = 2, .most = 3, .run = get_run,
-	  .examples = "  zkcfg get app service.xml /service/listen/@port\n"
-		      "  zkcfg get app service.xml \"/service/upstream[@name='a']/host\"\n"
-		      "  zkcfg get app service.xml > service.xml\n"
-		      "  zkcfg get --max-age 30s app service.xml /service/listen/@port || echo stale\n" },
-	{ .name = "ls", .arguments = "[SET [DOC]]", .summary = "list sets, documents, or the paths of a document",
-	  .options = "json ", .fewest = 0, .most = 2, .run = ls_run,
-	  .examples = "  zkcfg ls\n  zkcfg ls app\n  zkcfg ls app service.xml\n" },
-	{ .name = "dump", .arguments = "SET [DOC]", .summary = "print all values",
-	  .options = "format max-age ", .fewest = 1, .most = 2, .run = dump_run,
-	  .examples = "  zkcfg dump app\n"
-		      "  zkcfg dump app service.xml --format json\n"
-		      "  zkcfg dump app service.xml --format xml\n" },
-	{ .name = "watch", .arguments = "SET [DOC [PATH]]", .summary = "print a line a change, until interrupted",
-	  .options = "json initial ", .fewest = 1, .most = 3, .run = watch_run,
-	  .examples = "  zkcfg watch app\n"
-		      "  zkcfg watch app service.xml /service/listen --initial\n"
-		      "  zkcfg watch app --json | while read -r line; do echo \"$line\"; done\n" },
-	{ .name = "wait", .arguments = "SET", .summary = "wait for a commit newer than --newer, and print its seq",
-	  .options = "newer timeout json ", .fewest = 1, .most = 1, .run = wait_run,
-	  .examples = "  zkcfg wait app --newer 0 --timeout 30   # until the set is served\n"
-		      "  zkcfg wait app --newer 42\n" },
-	{ .name = "status", .arguments = "[SET]", .summary = "how sets stand to their sources",
-	  .options = "json max-age ", .fewest = 0, .most = 1, .run = status_run,
-	  .examples = "  zkcfg status\n  zkcfg status app --json\n  zkcfg status app --max-age 1m\n" },
-	{ .name = "check", .arguments = "FILE...", .summary = "check XML files as zkcfgd would",
-	  .options = "schema ", .fewest = 1, .most = -1, .run = check_run,
-	  .examples = "  zkcfg check service.xml\n  zkcfg check *.xml --schema service.rng\n" },
-	{ .name = "put", .arguments = "URI FILE", .summary = "check a file and write it to the source",
-	  .options = "if-version timeout no-check schema json ", .fewest = 2, .most = 2, .run = put_run,
-	  .examples = "  zkcfg put zk://zk1:2181/conf/app/service.xml service.xml\n"
-		      "  zkcfg put zk://zk1:2181/conf/app/service.xml - --if-version 3 < service.xml\n" },
-	{ .name = "rm", .arguments = "URI", .summary = "remove a document from the source",
-	  .options = "if-version timeout ", .fewest = 1, .most = 1, .run = rm_run,
-	  .examples = "  zkcfg rm zk://zk1:2181/conf/app/old.xml\n" },
+static const struct cli_command *const commands[] = {
+	&get_command,	 &ls_command,	 &dump_command, &watch_command, &wait_command,
+	&status_command, &check_command, &put_command,	&rm_command,	NULL,
 };
 
-#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+#define COMMANDS_COUNT (sizeof(commands) / sizeof(commands[0]) - 1)
 
-enum {
-	OPTION_SHM_DIR = 256, OPTION_JSON, OPTION_FORMAT, OPTION_MAX_AGE, OPTION_NEWER, OPTION_TIMEOUT,
-	OPTION_SCHEMA, OPTION_IF_VERSION, OPTION_NO_CHECK, OPTION_INITIAL, OPTION_HELP, OPTION_VERSION
-};
+/* --- the command line ------------------------------------------------------ */
+
+/* Long enough for every command and option. */
+#define OPTIONS_WORD_LENGTH 15
+/* Times beyond this are mistakes: about 30 years. */
+#define OPTIONS_MOST_MS 1e12
+
+enum { OPTION_SHM_DIR = 256, OPTION_VERSION, OPTION_OF_COMMAND = 512 };
 
 static const struct option long_options[] = {
 	{ "shm-dir", required_argument, NULL, OPTION_SHM_DIR },
-	{ "json", no_argument, NULL, OPTION_JSON },
-	{ "format", required_argument, NULL, OPTION_FORMAT },
-	{ "max-age", required_argument, NULL, OPTION_MAX_AGE },
-	{ "newer", required_argument, NULL, OPTION_NEWER },
-	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
-	{ "schema", required_argument, NULL, OPTION_SCHEMA },
-	{ "if-version", required_argument, NULL, OPTION_IF_VERSION },
-	{ "no-check", no_argument, NULL, OPTION_NO_CHECK },
-	{ "initial", no_argument, NULL, OPTION_INITIAL },
-	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, OPTION_VERSION },
+	{ "json", no_argument, NULL, OPTION_OF_COMMAND + CLI_JSON },
+	{ "max-age", required_argument, NULL, OPTION_OF_COMMAND + CLI_MAX_AGE },
+	{ "format", required_argument, NULL, OPTION_OF_COMMAND + CLI_FORMAT },
+	{ "initial", no_argument, NULL, OPTION_OF_COMMAND + CLI_INITIAL },
+	{ "newer", required_argument, NULL, OPTION_OF_COMMAND + CLI_NEWER },
+	{ "timeout", required_argument, NULL, OPTION_OF_COMMAND + CLI_TIMEOUT },
+	{ "schema", required_argument, NULL, OPTION_OF_COMMAND + CLI_SCHEMA },
+	{ "if-version", required_argument, NULL, OPTION_OF_COMMAND + CLI_IF_VERSION },
+	{ "no-check", no_argument, NULL, OPTION_OF_COMMAND + CLI_NO_CHECK },
 	{ NULL, 0, NULL, 0 },
 };
 
-static const struct {
-	int option;
-	const char *text;
-} option_help[] = {
-	{ OPTION_JSON, "  --json             machine form" },
-	{ OPTION_FORMAT, "  --format FORMAT    flat (default), json, or xml (one document, as it was fetched)" },
-	{ OPTION_MAX_AGE, "  --max-age TIME     exit 5 if the source vouched longer ago, as 30s, 500ms, 5m" },
-	{ OPTION_NEWER, "  --newer SEQ        the seq you have; 0 for none" },
-	{ OPTION_TIMEOUT, "  --timeout SECONDS  give up after so long" },
-	{ OPTION_SCHEMA, "  --schema FILE      a RELAX NG or XML Schema to keep to" },
-	{ OPTION_IF_VERSION, "  --if-version N     only if the source still has this version" },
-	{ OPTION_NO_CHECK, "  --no-check         write it whether it is XML or not" },
-	{ OPTION_INITIAL, "  --initial          begin with all present values" },
-};
+#define OPTIONS_COUNT (sizeof(long_options) / sizeof(long_options[0]) - 1)
 
-static const char *option_name(int option)
+static bool options_duration(const char *text, int64_t *ms)
 {
-	for (const struct option *o = long_options; o->name; o++)
-		if (o->val == option)
-			return o->name;
-	return "";
-}
+	static const struct {
+		const char *name;
+		double factor;
+	} units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 } };
+	size_t length = strspn(text, "0123456789.");
+	char *end;
+	double number;
 
-static bool command_takes(const struct cli_command *command, int option)
-{
-	const char *name = option_name(option), *at = command->options;
-	size_t length = strlen(name);
-
-	if (option == OPTION_SHM_DIR || option == OPTION_HELP || option == OPTION_VERSION)
-		return true;
-	for (; (at = strstr(at, name)); at += length)
-		if (at[length] == ' ' && (at == command->options || at[-1] == ' '))
+	if (strcspn(text, "0123456789") >= length)
+		return false;
+	number = strtod(text, &end);
+	if (end != text + length)
+		return false; /* two points, or an exponent */
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (strcmp(end, units[i].name) == 0 && number * units[i].factor <= OPTIONS_MOST_MS) {
+			*ms = (int64_t)(number * units[i].factor);
 			return true;
+		}
+	}
 	return false;
 }
 
-static void help_all(void)
+static bool options_number(const char *text, int64_t *number)
 {
-	puts("usage: zkcfg COMMAND [ARGUMENTS] [OPTIONS]\n\nRead and publish configuration.\n");
-	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-7s%-17s %s\n", commands[i].name, commands[i].arguments, commands[i].summary);
-	puts("\n"
-	     "  --shm-dir DIR      where zkcfgd publishes (default ZKCFG_SHM_DIR, your own, or /dev/shm/zkcfg)\n"
-	     "  --help             of a command too: zkcfg get --help\n"
-	     "  --version\n"
-	     "\n"
-	     "exit codes: 0 ok, 1 not found, 2 usage, 3 nothing published or unreadable, 4 invalid,\n"
-	     "            5 stale (--max-age), 6 timed out, 7 source failed\n"
-	     "\n"
-	     "examples:\n"
-	     "  zkcfg put zk://zk1:2181/conf/app/service.xml service.xml\n"
-	     "  zkcfg get app service.xml /service/listen/@port\n"
-	     "  zkcfg watch app");
-}
-
-static void help_command(const struct cli_command *command)
-{
-	printf("usage: zkcfg %s %s [OPTIONS]\n\n%s\n\n", command->name, command->arguments, command->summary);
-	for (size_t i = 0; i < sizeof(option_help) / sizeof(option_help[0]); i++)
-		if (command_takes(command, option_help[i].option))
-			puts(option_help[i].text);
-	printf("  --shm-dir DIR      where zkcfgd publishes\n\nexamples:\n%s", command->examples);
-}
-
-/* Levenshtein's distance, for words of a subcommand's length. */
-static size_t word_distance(const char *a, const char *b)
-{
-	size_t row[16], length = strlen(b), diagonal, above;
-
-	if (length >= sizeof(row) / sizeof(row[0]))
-		return length;
-	for (size_t j = 0; j <= length; j++)
-		row[j] = j;
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= length; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			above = row[j];
-			if (above + 1 < best)
-				best = above + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			diagonal = above;
-			row[j] = best;
-		}
-	}
-	return row[length];
-}
-
-static const struct cli_command *command_find(const char *name)
-{
-	const struct cli_command *nearest = NULL;
-	size_t distance = 3;
-
-	for (size_t i = 0; i < COMMAND_COUNT; i++) {
-		size_t this_distance = word_distance(name, commands[i].name);
-
-		if (this_distance == 0)
-			return &commands[i];
-		if (this_distance < distance) {
-			distance = this_distance;
-			nearest = &commands[i];
-		}
-	}
-	if (nearest)
-		cli_fail(0, "unknown command \"%s\": did you mean \"%s\"? See zkcfg --help", name, nearest->name);
-	else
-		cli_fail(0, "unknown command \"%s\": see zkcfg --help", name);
-	return NULL;
-}
-
-/* "30s", "500ms", "5m", "1h", or seconds. */
-static bool parse_duration(const char *text, int64_t *ms)
-{
-	static const struct {
-		const char *unit;
-		double ms;
-	} units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
-	double number;
-	char *unit;
+	char *end;
+	long long parsed;
 
 	if (*text < '0' || *text > '9')
 		return false;
-	number = strtod(text, &unit);
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(unit, units[i].unit) == 0 && number * units[i].ms < 1e15) {
-			*ms = (int64_t)(number * units[i].ms);
+	errno = 0;
+	parsed = strtoll(text, &end, 10);
+	if (errno != 0 || *end != '\0')
+		return false;
+	*number = parsed;
+	return true;
+}
+
+static bool options_format(const char *text, enum cli_format *format)
+{
+	static const char *const names[] = {
+		[CLI_FORMAT_FLAT] = "flat", [CLI_FORMAT_XML] = "xml", [CLI_FORMAT_JSON] = "json"
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*format = (enum cli_format)i;
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool parse_number(const char *text, uint64_t most, uint64_t *number)
+/* How many letters have to be put in, left out, changed, or exchanged with the next one. */
+static size_t options_distance(const char *a, const char *b)
 {
-	char *end;
+	size_t d[OPTIONS_WORD_LENGTH + 1][OPTIONS_WORD_LENGTH + 1];
+	size_t a_length = strlen(a), b_length = strlen(b);
 
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *number <= most;
+	if (a_length > OPTIONS_WORD_LENGTH || b_length > OPTIONS_WORD_LENGTH)
+		return SIZE_MAX;
+	for (size_t i = 0; i <= a_length; i++) {
+		for (size_t j = 0; j <= b_length; j++) {
+			if (i == 0 || j == 0) {
+				d[i][j] = i + j;
+				continue;
+			}
+			d[i][j] = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+			if (d[i - 1][j] + 1 < d[i][j])
+				d[i][j] = d[i - 1][j] + 1;
+			if (d[i][j - 1] + 1 < d[i][j])
+				d[i][j] = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < d[i][j])
+				d[i][j] = d[i - 2][j - 2] + 1;
+		}
+	}
+	return d[a_length][b_length];
 }
 
-static int take_option(struct cli_options *options, int option)
+static const char *options_nearest(const char *word, const char *const *words)
 {
-	uint64_t number;
+	size_t least = SIZE_MAX, length = strlen(word);
+	const char *nearest = NULL;
+
+	for (; *words; words++) {
+		size_t distance = options_distance(word, *words);
+
+		if (length > 1 && strncmp(word, *words, length) == 0)
+			distance = 0; /* the beginning of it */
+		/* with as many mistakes as letters any word is near */
+		if (distance < least && distance <= 2 && distance < length && distance < strlen(*words)) {
+			least = distance;
+			nearest = *words;
+		}
+	}
+	return nearest;
+}
+
+static int options_refuse(struct message *message, const char *option, const char *value,
+			  const char *expected)
+{
+	message_set(message, "--%s \"%.64s\": expected %s", option, value, expected);
+	return -EINVAL;
+}
+
+/* An option that not every command has; whether this one has it is looked at in the end. */
+static int options_take_own(struct cli *cli, enum cli_option option, struct message *message)
+{
+	static const char duration[] = "a time with ms, s, m or h, as 250ms, 1.5s or 2m, or seconds without";
 
 	switch (option) {
-	case OPTION_SHM_DIR:
-		options->shm_dir = optarg;
+	case CLI_JSON:
+		cli->json = true;
 		return 0;
-	case OPTION_JSON:
-		options->json = true;
+	case CLI_INITIAL:
+		cli->initial = true;
 		return 0;
-	case OPTION_FORMAT:
-		options->format = optarg;
+	case CLI_NO_CHECK:
+		cli->no_check = true;
 		return 0;
-	case OPTION_MAX_AGE:
-		if (parse_duration(optarg, &options->max_age_ms))
-			return 0;
-		return cli_fail(EXIT_USAGE, "--max-age \"%s\": expected a time, as 30s, 500ms or 5m", optarg);
-	case OPTION_NEWER:
-		options->newer_given = true;
-		if (parse_number(optarg, UINT64_MAX, &options->newer))
-			return 0;
-		return cli_fail(EXIT_USAGE, "--newer \"%s\": expected a seq, as zkcfg status shows it", optarg);
-	case OPTION_TIMEOUT:
-		if (parse_duration(optarg, &options->timeout_ms))
-			return 0;
-		return cli_fail(EXIT_USAGE, "--timeout \"%s\": expected seconds, as 10 or 0.5", optarg);
-	case OPTION_SCHEMA:
-		options->schema = optarg;
+	case CLI_SCHEMA:
+		cli->schema = optarg;
 		return 0;
-	case OPTION_IF_VERSION:
-		if (parse_number(optarg, INT32_MAX, &number)) {
-			options->if_version = (int64_t)number;
-			return 0;
-		}
-		return cli_fail(EXIT_USAGE, "--if-version \"%s\": expected a version, 0 or more", optarg);
-	case OPTION_NO_CHECK:
-		options->no_check = true;
-		return 0;
-	case OPTION_INITIAL:
-		options->initial = true;
-		return 0;
-	default:
-		return 0;
+	case CLI_MAX_AGE:
+		return options_duration(optarg, &cli->max_age_ms)
+			       ? 0
+			       : options_refuse(message, "max-age", optarg, duration);
+	case CLI_TIMEOUT:
+		return options_duration(optarg, &cli->timeout_ms)
+			       ? 0
+			       : options_refuse(message, "timeout", optarg, duration);
+	case CLI_FORMAT:
+		return options_format(optarg, &cli->format)
+			       ? 0
+			       : options_refuse(message, "format", optarg, "xml, flat or json");
+	case CLI_NEWER:
+		return options_number(optarg, &cli->newer)
+			       ? 0
+			       : options_refuse(message, "newer", optarg,
+						"a seq, as zkcfg wait and status print it");
+	case CLI_IF_VERSION:
+		return options_number(optarg, &cli->if_version)
+			       ? 0
+			       : options_refuse(message, "if-version", optarg,
+						"a version, as zkcfg put prints it");
 	}
+	return -EINVAL;
 }
 
-static int command_run(const struct cli_command *command, struct cli_options *options)
+static int options_unknown(const char *word, struct message *message)
 {
-	if (options->argument_count < command->fewest ||
-	    (command->most >= 0 && options->argument_count > command->most))
-		return cli_fail(EXIT_USAGE, "%s: expected %s; got %d argument%s. See zkcfg %s --help", command->name,
-				command->arguments[0] != '\0' ? command->arguments : "no argument",
-				options->argument_count, options->argument_count == 1 ? "" : "s", command->name);
-	return output_end(command->run(options));
+	const char *names[OPTIONS_COUNT + 1] = { NULL };
+	char name[OPTIONS_WORD_LENGTH + 1];
+	size_t length = 0;
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < OPTIONS_COUNT; i++)
+		names[i] = long_options[i].name;
+	if (strncmp(word, "--", 2) == 0)
+		length = strcspn(word + 2, "=");
+	if (length > 0 && length < sizeof(name)) {
+		memcpy(name, word + 2, length);
+		name[length] = '\0';
+		nearest = options_nearest(name, names);
+	}
+	if (nearest)
+		message_set(message, "there is no option %.64s; did you mean --%s? See zkcfg --help", word,
+			    nearest);
+	else
+		message_set(message, "there is no option %.64s: see zkcfg --help", word);
+	return -EINVAL;
+}
+
+/* The first of these options (of enum cli_option) by its name, "json". */
+static const char *options_name(unsigned which)
+{
+	for (size_t i = 0; i < OPTIONS_COUNT; i++)
+		if (long_options[i].val > OPTION_OF_COMMAND &&
+		    (which & (unsigned)(long_options[i].val - OPTION_OF_COMMAND)))
+			return long_options[i].name;
+	return "";
+}
+
+static int options_take(struct cli *cli, int option, char **argv, unsigned *given, struct message *message)
+{
+	if (option > OPTION_OF_COMMAND) {
+		*given |= (unsigned)(option - OPTION_OF_COMMAND);
+		return options_take_own(cli, (enum cli_option)(option - OPTION_OF_COMMAND), message);
+	}
+	switch (option) {
+	case 1: /* getopt's word for an argument */
+		cli->arguments[cli->argument_count++] = optarg;
+		return 0;
+	case 'h':
+		cli->help = true;
+		return 0;
+	case OPTION_VERSION:
+		cli->version = true;
+		return 0;
+	case OPTION_SHM_DIR:
+		cli->shm_dir = optarg;
+		if (*optarg != '\0')
+			return 0;
+		return options_refuse(message, "shm-dir", optarg, "a directory");
+	case ':':
+		message_set(message, "option %.64s needs a value: see zkcfg --help", argv[optind - 1]);
+		return -EINVAL;
+	}
+	if (optopt >= OPTION_SHM_DIR) {
+		message_set(message, "option %.64s takes no value: see zkcfg --help", argv[optind - 1]);
+		return -EINVAL;
+	}
+	return options_unknown(argv[optind - 1], message);
+}
+
+static int options_find_command(const char *name, struct cli *cli, struct message *message)
+{
+	const char *names[COMMANDS_COUNT + 1] = { NULL };
+	const char *nearest;
+
+	for (size_t i = 0; commands[i]; i++) {
+		if (strcmp(name, commands[i]->name) == 0) {
+			cli->command = commands[i];
+			return 0;
+		}
+		names[i] = commands[i]->name;
+	}
+	nearest = options_nearest(name, names);
+	if (nearest)
+		message_set(message, "there is no command \"%.64s\"; did you mean %s? See zkcfg --help", name,
+			    nearest);
+	else
+		message_set(message, "there is no command \"%.64s\": see zkcfg --help", name);
+	return -EINVAL;
+}
+
+/* Take the command's name off the arguments; "help" before it is a way to ask for help. */
+static int options_take_command(struct cli *cli, struct message *message)
+{
+	if (cli->argument_count > 0 && strcmp(cli->arguments[0], "help") == 0) {
+		cli->help = true;
+		cli->arguments++;
+		cli->argument_count--;
+	}
+	if (cli->argument_count == 0)
+		return 0;
+	cli->argument_count--;
+	return options_find_command(*cli->arguments++, cli, message);
+}
+
+static int options_check(const struct cli *cli, unsigned given, struct message *message)
+{
+	const struct cli_command *command = cli->command;
+	unsigned foreign;
+
+	if (cli->help || cli->version)
+		return 0;
+	if (!command) {
+		message_set(message, "a command is missing: see zkcfg --help");
+		return -EINVAL;
+	}
+	foreign = given & ~command->options;
+	if (foreign) {
+		message_set(message, "%s has no option --%s: see zkcfg %s --help", command->name,
+			    options_name(foreign), command->name);
+		return -EINVAL;
+	}
+	if (cli->argument_count < command->least || cli->argument_count > command->most) {
+		message_set(message, "%s: %s arguments: expected %s, see zkcfg %s --help", command->name,
+			    cli->argument_count < command->least ? "too few" : "too many", command->arguments,
+			    command->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void options_free(struct cli *cli)
+{
+	free(cli->allocation);
+	cli->allocation = cli->arguments = NULL;
+	cli->argument_count = 0;
+}
+
+static int options_parse(int argc, char **argv, struct cli *cli, struct message *message)
+{
+	struct cli parsed = { .max_age_ms = -1, .timeout_ms = -1, .newer = -1, .if_version = -1 };
+	unsigned given = 0;
+	int option, err = 0;
+
+	parsed.allocation = calloc((size_t)argc + 1, sizeof(*parsed.allocation));
+	parsed.arguments = parsed.allocation;
+	if (!parsed.arguments) {
+		message_set(message, "out of memory");
+		return -ENOMEM;
+	}
+	optind = 0;
+	opterr = 0;
+	/* '-': arguments come as they stand, before and behind options, POSIXLY_CORRECT or not */
+	while (err == 0 && (option = getopt_long(argc, argv, "-:h", long_options, NULL)) != -1)
+		err = options_take(&parsed, option, argv, &given, message);
+	while (err == 0 && optind < argc) /* behind "--" */
+		parsed.arguments[parsed.argument_count++] = argv[optind++];
+	if (err == 0)
+		err = options_take_command(&parsed, message);
+	if (err == 0)
+		err = options_check(&parsed, given, message);
+	if (err < 0) {
+		options_free(&parsed);
+		return err;
+	}
+	*cli = parsed;
+	return 0;
+}
+
+/* --- help, and the way through --------------------------------------------- */
+
+static void help_all(void)
+{
+	puts("usage: zkcfg COMMAND [ARGUMENT...] [--shm-dir DIR] [OPTION...]\n"
+	     "\n"
+	     "Reads configuration that zkcfgd publishes in shared memory, and writes it at its source.\n");
+	for (size_t i = 0; commands[i]; i++)
+		printf("  %-7s %-20s %s\n", commands[i]->name, commands[i]->arguments, commands[i]->purpose);
+	puts("\n"
+	     "  --shm-dir DIR   where zkcfgd publishes (ZKCFG_SHM_DIR; else the user's own directory, else\n"
+	     "                  /dev/shm/zkcfg)\n"
+	     "  --help          of zkcfg, or of a command\n"
+	     "  --version\n"
+	     "\n"
+	     "examples:\n"
+	     "  zkcfg ls                                        what is there\n"
+	     "  zkcfg get app service.xml /service/listen/@port\n"
+	     "  zkcfg watch app                                 a line a change\n"
+	     "  zkcfg status                                    how fresh it is, and what was refused\n"
+	     "  zkcfg put zk://127.0.0.1:2181/conf/app/service.xml service.xml\n"
+	     "\n"
+	     "exit status: 0 ok, 1 not found, 2 usage, 3 nothing published or unreadable, 4 invalid,\n"
+	     "5 stale, 6 timed out, 7 source failed. More in zkcfg(1).");
+}
+
+static int main_run(const struct cli *cli)
+{
+	if (cli->version) {
+		puts("zkcfg " PACKAGE_VERSION);
+		return CLI_OK;
+	}
+	if (!cli->help)
+		return cli->command->run(cli);
+	if (cli->command)
+		printf("usage: zkcfg %s %s\n\n%s", cli->command->name, cli->command->arguments,
+		       cli->command->help);
+	else
+		help_all();
+	return CLI_OK;
+}
+
+/* What was printed must have arrived: a full disk or a closed pipe is no success. */
+static int main_finish(int code)
+{
+	bool failed = ferror(stdout);
+
+	if (code == CLI_READER_GONE)
+		return CLI_OK;
+	errno = 0;
+	if (fclose(stdout) == 0 && !failed)
+		return code;
+	complain("cannot write to standard output: %s",
+		 errno != 0 ? strerror(errno) : "an earlier write failed");
+	return code == CLI_OK ? CLI_UNREADABLE : code;
+}
+
+/* If standard output is closed, no file that is opened later may take its place. */
+static void main_hold_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
 }
 
 int main(int argc, char **argv)
 {
-	struct cli_options options = { .max_age_ms = -1, .timeout_ms = -1, .if_version = -1 };
-	const struct cli_command *command;
-	int option, taken[16], taken_count = 0, code;
-	bool help = false;
+	struct message message;
+	struct cli cli;
+	int code;
 
-	signal(SIGPIPE, SIG_IGN);
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-		if (option == ':')
-			return cli_fail(EXIT_USAGE, "option %s needs a value: see zkcfg --help", argv[optind - 1]);
-		if (option == '?')
-			return cli_fail(EXIT_USAGE, "unknown option %s: see zkcfg --help", argv[optind - 1]);
-		if (option == OPTION_VERSION) {
-			printf("zkcfg %s\n", zkcfg_version());
-			return output_end(EXIT_OK);
-		}
-		help = help || option == OPTION_HELP;
-		code = take_option(&options, option);
-		if (code != 0)
-			return code;
-		if (taken_count < (int)(sizeof(taken) / sizeof(taken[0])))
-			taken[taken_count++] = option;
+	main_hold_descriptors();
+	signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error with a message */
+	log_start(LOG_LEVEL_WARNING);
+	if (options_parse(argc, argv, &cli, &message) < 0) {
+		complain("%s", message.text);
+		return CLI_USAGE;
 	}
-	if (optind == argc) {
-		if (!help)
-			return cli_fail(EXIT_USAGE, "expected a command: see zkcfg --help");
-		help_all();
-		return output_end(EXIT_OK);
-	}
-	command = command_find(argv[optind]);
-	if (!command)
-		return EXIT_USAGE;
-	if (help) {
-		help_command(command);
-		return output_end(EXIT_OK);
-	}
-	for (int i = 0; i < taken_count; i++)
-		if (!command_takes(command, taken[i]))
-			return cli_fail(EXIT_USAGE, "%s takes no option --%s: see zkcfg %s --help", command->name,
-					option_name(taken[i]), command->name);
-	options.argument_count = argc - optind - 1;
-	options.arguments = argv + optind + 1;
-	return command_run(command, &options);
+	code = main_run(&cli);
+	options_free(&cli);
+	return main_finish(code);
 }

@@ -1,141 +1,297 @@
 /* SPDX-FileCopyrightText: zkcfg authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the reading subcommands do with a set before they read it. */
+#include "cli/cli.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "cli/cli.h"
+#include "base/buffer.h"
+#include "base/clock.h"
 
-struct set_names {
-	char text[256];
-};
+/* A set that is not there yet is looked for so often. */
+#define AWAIT_EVERY_MS 50
+/* So many sets are named in a message. */
+#define NAMES_SHOWN 8
 
-static int names_add(const char *set, void *user)
+void set_places(const struct cli *cli, struct message *places)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR"), *chosen = cli->shm_dir;
+
+	if (!chosen)
+		chosen = getenv("ZKCFG_SHM_DIR");
+	if (chosen && *chosen)
+		message_set(places, "%s", chosen);
+	else if (geteuid() == 0)
+		message_set(places, "/dev/shm/zkcfg");
+	else if (runtime && *runtime)
+		message_set(places, "%s/zkcfg or /dev/shm/zkcfg", runtime);
+	else
+		message_set(places, "/dev/shm/zkcfg-%u or /dev/shm/zkcfg", (unsigned)geteuid());
+}
+
+static int set_names_add(const char *name, void *user)
 {
 	struct set_names *names = user;
-	size_t used = strlen(names->text);
+	char **grown = reallocarray(names->names, names->count + 1, sizeof(*grown));
 
-	snprintf(names->text + used, sizeof(names->text) - used, "%s%s", used > 0 ? ", " : "", set);
+	if (!grown)
+		return ZKCFG_ENOMEM;
+	names->names = grown;
+	grown[names->count] = strdup(name);
+	if (!grown[names->count])
+		return ZKCFG_ENOMEM;
+	names->count++;
 	return 0;
 }
 
-static int fail_no_set(const struct cli_options *options, const char *set)
+static int set_names_compare(const void *a, const void *b)
 {
-	struct set_names names = { "" };
-
-	zkcfg_list_sets(options->shm_dir, names_add, &names);
-	if (names.text[0] != '\0')
-		return cli_fail(EXIT_UNREADABLE, "no set \"%s\"%s%s; sets here: %s", set,
-				options->shm_dir ? " in " : "", options->shm_dir ? options->shm_dir : "", names.text);
-	return cli_fail(EXIT_UNREADABLE, "no set \"%s\"%s%s, and no other: is zkcfgd running%s?", set,
-			options->shm_dir ? " in " : "", options->shm_dir ? options->shm_dir : "",
-			options->shm_dir ? " with this --shm-dir" : "");
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int cli_fail_error(const struct cli_options *options, int error, const char *set, const char *document,
-		   const char *path)
+int set_names(const struct cli *cli, struct set_names *names)
 {
-	switch (error) {
-	case ZKCFG_ENOSET:
-		return fail_no_set(options, set);
-	case ZKCFG_EEMPTY:
-		return cli_fail(EXIT_UNREADABLE, "set %s: nothing is published yet: see zkcfg status %s", set, set);
-	case ZKCFG_ENODOC:
-		return cli_fail(EXIT_NOT_FOUND, "set %s has no document \"%s\": zkcfg ls %s lists them", set, document,
-				set);
-	case ZKCFG_ENOPATH:
-		return cli_fail(EXIT_NOT_FOUND, "%s has no path %s: zkcfg ls %s %s lists them", document, path, set,
-				document);
-	case ZKCFG_ENOVALUE:
-		return cli_fail(EXIT_NOT_FOUND, "%s: %s holds elements and has no value of its own: zkcfg ls %s %s lists them",
-				document, path, set, document);
-	case ZKCFG_EINVAL:
-		if (path)
-			return cli_fail(EXIT_USAGE,
-					"\"%s\" is no path: expected for example /server/upstream[2]/host, "
-					"/server/upstream[@name='a']/host or /server/pool/@max", path);
-		return cli_fail(EXIT_USAGE, "\"%s\" is no set name: expected 1 to 64 of A-Z a-z 0-9 . _ -, no dot first",
-				set);
-	case ZKCFG_ESYSTEM:
-		return cli_fail(EXIT_UNREADABLE, "set %s: %s", set, strerror(errno));
+	struct set_names found = { 0 };
+	int err = zkcfg_list_sets(cli->shm_dir, set_names_add, &found);
+
+	if (err < 0) {
+		set_names_free(&found);
+		return err;
+	}
+	if (found.count > 0)
+		qsort(found.names, found.count, sizeof(*found.names), set_names_compare);
+	*names = found;
+	return 0;
+}
+
+void set_names_free(struct set_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->names[i]);
+	free(names->names);
+	*names = (struct set_names){ 0 };
+}
+
+/* "; sets here: a, b" */
+static void set_append_names(const struct cli *cli, struct buffer *text)
+{
+	struct set_names names;
+
+	if (set_names(cli, &names) < 0)
+		return;
+	if (names.count > 0)
+		buffer_printf(text, "; sets here: ");
+	for (size_t i = 0; i < names.count && i < NAMES_SHOWN; i++)
+		buffer_printf(text, "%s%s", i > 0 ? ", " : "", names.names[i]);
+	if (names.count > NAMES_SHOWN)
+		buffer_printf(text, " and %zu more", names.count - NAMES_SHOWN);
+	set_names_free(&names);
+}
+
+static void set_complain_missing(const struct cli *cli, const char *name, const char *places)
+{
+	struct buffer text = { 0 };
+
+	buffer_printf(&text, "no set \"%s\" in %s: is zkcfgd running, and does it serve this set?", name,
+		      places);
+	set_append_names(cli, &text);
+	complain("%.*s", (int)text.size_bytes, text.bytes ? text.bytes : "");
+	buffer_free(&text);
+}
+
+/* What to do about it. */
+static const char *set_remedy(int err)
+{
+	switch (err) {
+	case ZKCFG_EACCES:
+		return ": ask for its group, or for another mode in the configuration of zkcfgd";
+	case ZKCFG_ELAYOUT:
+		return ": zkcfg and zkcfgd are not of one version";
+	case ZKCFG_EOWNER:
+	case ZKCFG_EMODE:
+		return ": nothing of it is used; look who made it";
+	case ZKCFG_ESIZE:
+	case ZKCFG_EMAGIC:
+	case ZKCFG_ECORRUPT:
+		return ": nothing of it is used; zkcfgd makes it anew when it is started again";
 	default:
-		return cli_fail(EXIT_UNREADABLE, "set %s: %s", set, zkcfg_strerror(error));
+		return "";
 	}
 }
 
-/* Is the set verified recently enough for --max-age? */
-static int check_age(const struct cli_options *options, const char *set, struct zkcfg *cfg)
+int set_complain(const struct cli *cli, const char *name, int err)
 {
-	struct zkcfg_status *status;
-	char age[OUTPUT_AGE_BYTES];
-	int64_t unverified_ms;
+	const char *reason = err == ZKCFG_ESYSTEM ? strerror(errno) : zkcfg_strerror(err);
+	struct message places;
+
+	set_places(cli, &places);
+	switch (err) {
+	case ZKCFG_EINVAL:
+		complain(
+			"\"%.80s\" in %.80s is not a set's name: expected letters, digits, '.', '_' and '-', "
+			"64 at the most, no '.' first",
+			name, places.text);
+		return CLI_USAGE;
+	case ZKCFG_ENOSET:
+		set_complain_missing(cli, name, places.text);
+		return CLI_UNREADABLE;
+	case ZKCFG_EEMPTY:
+		complain("set \"%s\": nothing is published yet: zkcfg status %s says how far zkcfgd is", name,
+			 name);
+		return CLI_UNREADABLE;
+	default:
+		complain("set \"%s\" in %s: %s%s", name, places.text, reason, set_remedy(err));
+		return CLI_UNREADABLE;
+	}
+}
+
+int set_complain_value(const struct set *set, const char *document, const char *path, int err)
+{
+	unsigned long long seq = zkcfg_snapshot_seq(set->snapshot);
+
+	switch (err) {
+	case ZKCFG_ENODOC:
+		complain("set \"%s\" has no document \"%s\" (seq %llu): zkcfg ls %s lists those it has",
+			 set->name, document, seq, set->name);
+		return CLI_NOT_FOUND;
+	case ZKCFG_ENOPATH:
+		complain("%s of set \"%s\" has no %s (seq %llu): zkcfg ls %s %s lists the paths it has",
+			 document, set->name, path, seq, set->name, document);
+		return CLI_NOT_FOUND;
+	case ZKCFG_ENOVALUE:
+		complain("%s in %s of set \"%s\" holds elements, not a value: zkcfg ls %s %s lists the paths "
+			 "that have one",
+			 path, document, set->name, set->name, document);
+		return CLI_NOT_FOUND;
+	case ZKCFG_EINVAL:
+		complain("\"%s\" is not a path: expected steps from the root element, as /server/pool/@max, "
+			 "/server/upstream[2]/host or /server/upstream[@name='a']",
+			 path);
+		return CLI_USAGE;
+	default:
+		complain("%s of set \"%s\": %s", document, set->name, zkcfg_strerror(err));
+		return CLI_UNREADABLE;
+	}
+}
+
+int set_open(const struct cli *cli, const char *name, struct set *set)
+{
 	int err;
 
-	if (options->max_age_ms < 0)
-		return EXIT_OK;
-	err = zkcfg_status_read(cfg, &status);
-	if (err < 0)
-		return cli_fail_error(options, err, set, NULL, NULL);
-	unverified_ms = zkcfg_status_unverified_ms(status);
-	zkcfg_status_free(status);
-	if (unverified_ms < 0)
-		return cli_fail(EXIT_STALE, "set %s is stale: its source has not vouched for it since boot", set);
-	if (unverified_ms > options->max_age_ms)
-		return cli_fail(EXIT_STALE, "set %s is stale: its source last vouched for it %s ago", set,
-				output_age(unverified_ms, age));
-	return EXIT_OK;
+	*set = (struct set){ .name = name };
+	err = zkcfg_open(name, cli->shm_dir, &set->cfg);
+	return err < 0 ? set_complain(cli, name, err) : CLI_OK;
 }
 
-int cli_pin(const struct cli_options *options, const char *set, struct zkcfg **cfg,
-	    struct zkcfg_snapshot **snapshot)
+int set_check_age(const struct cli *cli, const char *name, const struct zkcfg_status *status)
 {
-	struct zkcfg *opened;
-	int err, code;
+	int64_t unverified_ms = zkcfg_status_unverified_ms(status);
+	char age[OUTPUT_AGE_BYTES], most[OUTPUT_AGE_BYTES];
 
-	err = zkcfg_open(set, options->shm_dir, &opened);
+	if (cli->max_age_ms < 0 || (unverified_ms >= 0 && unverified_ms <= cli->max_age_ms))
+		return CLI_OK;
+	if (unverified_ms < 0)
+		complain("set \"%s\" is stale: never verified by its source, and --max-age is %s: "
+			 "zkcfg status %s says why",
+			 name, output_age(cli->max_age_ms, most), name);
+	else
+		complain("set \"%s\" is stale: last verified %s ago, and --max-age is %s: "
+			 "zkcfg status %s says why",
+			 name, output_age(unverified_ms, age), output_age(cli->max_age_ms, most), name);
+	return CLI_STALE;
+}
+
+int set_open_pinned(const struct cli *cli, struct set *set)
+{
+	struct zkcfg_status *status;
+	int code, err;
+
+	code = set_open(cli, cli->arguments[0], set);
+	if (code != CLI_OK)
+		return code;
+	/* before pinning: then what is pinned is at least what was verified */
+	err = zkcfg_status_read(set->cfg, &status);
 	if (err < 0)
-		return cli_fail_error(options, err, set, NULL, NULL);
-	code = check_age(options, set, opened);
-	if (code != EXIT_OK)
-		goto close_set;
-	err = zkcfg_pin(opened, snapshot);
-	if (err < 0) {
-		code = cli_fail_error(options, err, set, NULL, NULL);
-		goto close_set;
-	}
-	*cfg = opened;
-	return EXIT_OK;
-close_set:
-	zkcfg_close(opened);
+		return set_complain(cli, set->name, err);
+	err = zkcfg_pin(set->cfg, &set->snapshot);
+	code = err < 0 ? set_complain(cli, set->name, err) : set_check_age(cli, set->name, status);
+	zkcfg_status_free(status);
 	return code;
 }
 
-static int document_compare(const void *a, const void *b)
+int set_await(const struct cli *cli, int64_t deadline_ns, struct set *set, bool *waited)
 {
-	const struct zkcfg_document *const *left = a, *const *right = b;
+	const char *name = cli->arguments[0];
+	struct message places;
+	int err;
 
-	return strcmp(zkcfg_document_name(*left), zkcfg_document_name(*right));
+	*set = (struct set){ .name = name };
+	*waited = false;
+	while ((err = zkcfg_open(name, cli->shm_dir, &set->cfg)) == ZKCFG_ENOSET) {
+		if (deadline_ns >= 0 && clock_monotonic_ns() >= deadline_ns)
+			return CLI_TIMED_OUT;
+		if (!*waited) {
+			set_places(cli, &places);
+			complain("no set \"%s\" in %s yet: waiting for it", name, places.text);
+		}
+		*waited = true;
+		if (output_is_gone(AWAIT_EVERY_MS))
+			return CLI_READER_GONE;
+	}
+	return err < 0 ? set_complain(cli, name, err) : CLI_OK;
 }
 
-int cli_documents(const struct zkcfg_snapshot *snapshot, const struct zkcfg_document ***documents, size_t *count)
+void set_close(struct set *set)
 {
-	size_t most = zkcfg_snapshot_document_count(snapshot), found = 0;
-	const struct zkcfg_document **list = calloc(most + 1, sizeof(const struct zkcfg_document *));
-	struct zkcfg_iterator iterator;
-	int err = 0;
+	zkcfg_unpin(set->snapshot);
+	zkcfg_close(set->cfg);
+}
 
-	if (!list)
-		return cli_fail(EXIT_UNREADABLE, "out of memory");
-	zkcfg_iterator_init(&iterator, snapshot);
-	while (found < most && (err = zkcfg_iterator_next(&iterator, &list[found])) == 0)
-		found++;
+static int set_documents_compare(const void *a, const void *b)
+{
+	return strcmp(zkcfg_document_name(*(const struct zkcfg_document *const *)a),
+		      zkcfg_document_name(*(const struct zkcfg_document *const *)b));
+}
+
+int set_documents(const struct set *set, const struct zkcfg_document ***documents, size_t *count)
+{
+	struct zkcfg_iterator iterator;
+	const struct zkcfg_document *document;
+	struct buffer found = { 0 };
+	int err;
+
+	zkcfg_iterator_init(&iterator, set->snapshot);
+	while ((err = zkcfg_iterator_next(&iterator, &document)) == 0)
+		buffer_append(&found, &document, sizeof(struct zkcfg_document *));
+	if (err == ZKCFG_EEND)
+		err = buffer_failed(&found) ? ZKCFG_ENOMEM : 0;
 	if (err < 0) {
-		free(list);
-		return cli_fail(EXIT_UNREADABLE, "%s", zkcfg_strerror(ZKCFG_ECORRUPT));
+		buffer_free(&found);
+		return err;
 	}
-	qsort(list, found, sizeof(*list), document_compare);
-	*documents = list;
-	*count = found;
-	return EXIT_OK;
+	*documents = (const struct zkcfg_document **)(void *)found.bytes;
+	*count = found.size_bytes / sizeof(struct zkcfg_document *);
+	if (*count > 0)
+		qsort(*documents, *count, sizeof(struct zkcfg_document *), set_documents_compare);
+	return 0;
+}
+
+int set_each_value(const struct zkcfg_document *document,
+		   int (*tell)(const char *path, const char *value, void *user), void *user)
+{
+	struct zkcfg_cursor cursor;
+	int err = zkcfg_cursor_init(&cursor, document, NULL);
+
+	while (err == 0) {
+		const char *path = zkcfg_cursor_path(&cursor), *value = zkcfg_cursor_value(&cursor);
+
+		if (!path)
+			return ZKCFG_ECORRUPT;
+		err = value ? tell(path, value, user) : 0;
+		if (err == 0)
+			err = zkcfg_cursor_next(&cursor);
+	}
+	return err == ZKCFG_EEND ? 0 : err;
 }

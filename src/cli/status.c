@@ -1,275 +1,367 @@
 /* SPDX-FileCopyrightText: zkcfg authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/clock.h"
 #include "cli/cli.h"
 
-/* A heartbeat comes each second; without one for so long the daemon is taken for dead. */
-#define DAEMON_DEAD_MS 5000
+#include "base/clock.h"
 
-/* What there is to say of one set. */
-struct view {
-	const char *set;
-	struct zkcfg *cfg;
-	struct zkcfg_status *status;
-	struct zkcfg_snapshot *snapshot; /* NULL: nothing published */
-	int error;                       /* why it could not be read; 0: it could */
+static const char status_help[] =
+	"Says of one set, or of all: the newest commit, what zkcfgd last said of the source and since\n"
+	"when, how long ago the source vouched for what is served, whether zkcfgd is alive, and which\n"
+	"versions were refused, with document:line:column, the reason and the revision. \"stale since\"\n"
+	"says since when a change at the source may have gone unseen. Exit status 3 if a set has nothing\n"
+	"published, or cannot be read.\n"
+	"\n"
+	"  --json         an object for one set, an array for all\n"
+	"  --max-age AGE  exit status 5 if the source has not vouched for a set for longer: a number with\n"
+	"                 ms, s, m or h, or seconds\n"
+	"\n"
+	"examples:\n"
+	"  zkcfg status\n"
+	"  zkcfg status app --json | jq .unverified_ms\n"
+	"  zkcfg status --max-age 1m >/dev/null || alarm\n";
+
+/* zkcfgd gives a sign of life every second. */
+#define STATUS_ALIVE_MS 3000
+
+/* One set, read. */
+struct status {
+	struct set set;
+	struct zkcfg_status *read;
+	uint64_t seq; /* of the newest commit, to which the next two belong */
+	size_t document_count;
+	int64_t committed_ns; /* 0: nothing is published */
+	int64_t now_ns;
+	const char *stale; /* why what is served may be old; NULL: it is not */
 };
 
-static const char *const state_words[] = { "none", "connecting", "syncing", "following", "away", "refused" };
-
-static void view_open(const struct cli_options *options, const char *set, struct view *view)
+static const char *status_word(enum zkcfg_source_state state)
 {
-	*view = (struct view){ .set = set };
-	view->error = zkcfg_open(set, options->shm_dir, &view->cfg);
-	if (view->error == 0)
-		view->error = zkcfg_status_read(view->cfg, &view->status);
-	if (view->error == 0)
-		view->error = zkcfg_pin(view->cfg, &view->snapshot);
-	if (view->error == ZKCFG_EEMPTY)
-		view->error = 0;
+	static const char *const words[] = {
+		[ZKCFG_SOURCE_NONE] = "none",	    [ZKCFG_SOURCE_CONNECTING] = "connecting",
+		[ZKCFG_SOURCE_SYNCING] = "syncing", [ZKCFG_SOURCE_FOLLOWING] = "following",
+		[ZKCFG_SOURCE_AWAY] = "away",	    [ZKCFG_SOURCE_REFUSED] = "refused"
+	};
+
+	return words[state];
 }
 
-static void view_close(struct view *view)
+static bool status_is_alive(const struct status *status)
 {
-	zkcfg_unpin(view->snapshot);
-	zkcfg_status_free(view->status);
-	zkcfg_close(view->cfg);
+	int64_t age_ms = zkcfg_status_daemon_age_ms(status->read);
+
+	return zkcfg_status_daemon_pid(status->read) > 0 && age_ms >= 0 && age_ms <= STATUS_ALIVE_MS;
 }
 
-static bool daemon_is_alive(const struct view *view)
+/* Why nobody would notice a change at the source now; NULL: it would be noticed. */
+static const char *status_staleness(const struct status *status)
 {
-	int64_t age_ms = zkcfg_status_daemon_age_ms(view->status);
-
-	return zkcfg_status_daemon_pid(view->status) > 0 && age_ms >= 0 && age_ms < DAEMON_DEAD_MS;
+	if (!status_is_alive(status))
+		return zkcfg_status_daemon_pid(status->read) == 0 ? "zkcfgd has ended"
+								  : "zkcfgd is not alive";
+	switch (zkcfg_status_source_state(status->read)) {
+	case ZKCFG_SOURCE_FOLLOWING:
+		return NULL;
+	case ZKCFG_SOURCE_SYNCING:
+		return "zkcfgd has not read all of the source yet";
+	case ZKCFG_SOURCE_AWAY:
+		return "the source is away";
+	case ZKCFG_SOURCE_REFUSED:
+		return "the source does not let zkcfgd read";
+	default:
+		return "zkcfgd has not reached the source yet";
+	}
 }
 
-/* Nobody vouches for it now. */
-static bool view_is_stale(const struct view *view)
+/* Since when what is served is not vouched for; 0: it never was. */
+static int64_t status_stale_since_ns(const struct status *status)
 {
-	return !daemon_is_alive(view) || zkcfg_status_source_state(view->status) != ZKCFG_SOURCE_FOLLOWING;
+	int64_t unverified_ms = zkcfg_status_unverified_ms(status->read);
+
+	return unverified_ms < 0 ? 0 : status->now_ns - unverified_ms * CLOCK_NS_PER_MS;
 }
 
-static int view_code(const struct cli_options *options, const struct view *view)
+/* CLI_OK also if nothing is published: then there still is something to tell. */
+static int status_open(const struct cli *cli, const char *name, struct status *status)
 {
-	int64_t unverified_ms;
+	struct zkcfg_snapshot *snapshot;
+	int code, err;
 
-	if (view->error < 0 || !view->snapshot)
-		return EXIT_UNREADABLE;
-	unverified_ms = zkcfg_status_unverified_ms(view->status);
-	if (options->max_age_ms >= 0 && (unverified_ms < 0 || unverified_ms > options->max_age_ms))
-		return EXIT_STALE;
-	return EXIT_OK;
+	*status = (struct status){ 0 };
+	code = set_open(cli, name, &status->set);
+	if (code != CLI_OK)
+		return code;
+	err = zkcfg_status_read(status->set.cfg, &status->read);
+	if (err < 0)
+		return set_complain(cli, name, err);
+	status->now_ns = clock_realtime_ns();
+	status->stale = status_staleness(status);
+	err = zkcfg_pin(status->set.cfg, &snapshot);
+	if (err == ZKCFG_EEMPTY)
+		return CLI_OK;
+	if (err < 0)
+		return set_complain(cli, name, err);
+	status->seq = zkcfg_snapshot_seq(snapshot);
+	status->document_count = zkcfg_snapshot_document_count(snapshot);
+	status->committed_ns = zkcfg_snapshot_time_ns(snapshot);
+	zkcfg_unpin(snapshot);
+	return CLI_OK;
 }
 
-/* The instant that was so long ago, as text. */
-static char *time_ago(int64_t ago_ms, char text[CLOCK_TEXT_BYTES])
+static void status_close(struct status *status)
 {
-	return clock_format(clock_realtime_ns() - ago_ms * CLOCK_NS_PER_MS, text);
+	zkcfg_status_free(status->read);
+	set_close(&status->set);
 }
 
-static void print_verified(const struct view *view)
-{
-	int64_t unverified_ms = zkcfg_status_unverified_ms(view->status);
-	char age[OUTPUT_AGE_BYTES], when[CLOCK_TEXT_BYTES];
-	bool is_stale = view_is_stale(view);
+/* --- for people ------------------------------------------------------------ */
 
-	if (unverified_ms < 0)
-		printf("  verified   %snever, since this segment was made or the host booted%s\n",
-		       output_colour(OUTPUT_BAD), output_colour(OUTPUT_PLAIN));
-	else if (is_stale)
-		printf("  verified   %sSTALE since %s, %s ago%s\n", output_colour(OUTPUT_BAD),
-		       time_ago(unverified_ms, when), output_age(unverified_ms, age), output_colour(OUTPUT_PLAIN));
-	else
-		printf("  verified   %s%s ago%s\n", output_colour(OUTPUT_GOOD), output_age(unverified_ms, age),
-		       output_colour(OUTPUT_PLAIN));
+/* "2026-11-23T05:12:00.123Z (3 min ago)" */
+static void print_time(const struct status *status, int64_t time_ns)
+{
+	char time[CLOCK_TEXT_BYTES], age[OUTPUT_AGE_BYTES];
+	int64_t age_ns = status->now_ns - time_ns;
+
+	printf("%s (%s ago)", clock_format(time_ns, time),
+	       output_age(age_ns > 0 ? age_ns / CLOCK_NS_PER_MS : 0, age));
 }
 
-static void print_source(const struct view *view)
+static void print_commit(const struct status *status)
 {
-	enum zkcfg_source_state state = zkcfg_status_source_state(view->status);
-	const char *detail = zkcfg_status_detail(view->status);
-	char when[CLOCK_TEXT_BYTES];
-
-	printf("  source     %s\n  state      %s%s%s", zkcfg_status_source(view->status),
-	       output_colour(state == ZKCFG_SOURCE_FOLLOWING ? OUTPUT_GOOD : OUTPUT_BAD), state_words[state],
-	       output_colour(OUTPUT_PLAIN));
-	if (zkcfg_status_since_ns(view->status) > 0)
-		printf(" since %s", clock_format(zkcfg_status_since_ns(view->status), when));
-	if (detail[0] != '\0')
-		printf(": %s", detail);
+	printf("%s%s%s: ", output_colour(OUTPUT_BOLD), status->set.name, output_colour(OUTPUT_PLAIN));
+	if (status->committed_ns == 0) {
+		puts("nothing is published yet");
+		return;
+	}
+	printf("seq %llu, %zu document%s, committed ", (unsigned long long)status->seq,
+	       status->document_count, status->document_count == 1 ? "" : "s");
+	print_time(status, status->committed_ns);
 	putchar('\n');
 }
 
-static void print_daemon(const struct view *view)
+static void print_source(const struct status *status)
 {
-	int64_t age_ms = zkcfg_status_daemon_age_ms(view->status);
+	enum zkcfg_source_state state = zkcfg_status_source_state(status->read);
+	int64_t since_ns = zkcfg_status_since_ns(status->read);
+	bool is_alive = status_is_alive(status);
+	const char *detail = zkcfg_status_detail(status->read);
+
+	fputs("  source     ", stdout);
+	output_escaped(zkcfg_status_source(status->read));
+	/* what a dead daemon said last is no news */
+	printf("\n  state      %s%s%s%s", output_colour(status->stale ? OUTPUT_YELLOW : OUTPUT_GREEN),
+	       status_word(state), output_colour(OUTPUT_PLAIN), is_alive ? "" : " when zkcfgd was last seen");
+	if (since_ns > 0) {
+		fputs(is_alive ? " since " : ", since ", stdout);
+		print_time(status, since_ns);
+	}
+	if (*detail) {
+		fputs(": ", stdout);
+		output_escaped(detail);
+	}
+	putchar('\n');
+}
+
+static void print_daemon(const struct status *status)
+{
+	long long pid = (long long)zkcfg_status_daemon_pid(status->read);
+	int64_t seen_ms = zkcfg_status_daemon_age_ms(status->read);
 	char age[OUTPUT_AGE_BYTES];
 
-	if (daemon_is_alive(view)) {
-		printf("  daemon     process %lld, alive\n", (long long)zkcfg_status_daemon_pid(view->status));
+	if (status_is_alive(status)) {
+		printf("  daemon     alive, pid %lld\n", pid);
 		return;
 	}
-	printf("  daemon     %s", output_colour(OUTPUT_BAD));
-	if (age_ms < 0)
-		printf("not seen since boot");
-	else if (zkcfg_status_daemon_pid(view->status) == 0)
-		printf("ended, %s ago", output_age(age_ms, age));
+	printf("  daemon     %s", output_colour(OUTPUT_RED));
+	if (seen_ms < 0)
+		fputs("not seen since this machine was started", stdout);
+	else if (pid == 0)
+		printf("ended %s ago", output_age(seen_ms, age));
 	else
-		printf("process %lld, not seen for %s", (long long)zkcfg_status_daemon_pid(view->status),
-		       output_age(age_ms, age));
-	printf("%s\n", output_colour(OUTPUT_PLAIN));
+		printf("not seen for %s, pid was %lld", output_age(seen_ms, age), pid);
+	puts(output_colour(OUTPUT_PLAIN));
 }
 
-static void print_candidates(const struct view *view)
+static void print_freshness(const struct status *status)
 {
-	size_t count = zkcfg_status_candidate_count(view->status), i;
-	struct zkcfg_candidate candidate;
-	char when[CLOCK_TEXT_BYTES];
+	int64_t unverified_ms = zkcfg_status_unverified_ms(status->read);
+	char age[OUTPUT_AGE_BYTES];
 
-	for (i = 0; zkcfg_status_candidate(view->status, i, &candidate) == 0; i++) {
-		printf("  candidate  %s%s", output_colour(OUTPUT_BAD), candidate.document);
+	if (unverified_ms < 0)
+		puts("  verified   never");
+	else
+		printf("  verified   %s ago\n", output_age(unverified_ms, age));
+	if (!status->stale || status->committed_ns == 0)
+		return;
+	printf("  %sstale%s      ", output_colour(OUTPUT_RED), output_colour(OUTPUT_PLAIN));
+	if (unverified_ms < 0) {
+		fputs("never verified", stdout);
+	} else {
+		fputs("since ", stdout);
+		print_time(status, status_stale_since_ns(status));
+	}
+	printf(": %s\n", status->stale);
+}
+
+static void print_candidates(const struct status *status)
+{
+	size_t count = zkcfg_status_candidate_count(status->read), i;
+	struct zkcfg_candidate candidate;
+
+	for (i = 0; zkcfg_status_candidate(status->read, i, &candidate) == 0; i++) {
+		printf("  %scandidate%s  ", output_colour(OUTPUT_YELLOW), output_colour(OUTPUT_PLAIN));
+		output_escaped(candidate.document);
 		if (candidate.line > 0)
-			printf(":%u:%u", candidate.line, candidate.column);
-		printf(": %s%s", candidate.reason, output_colour(OUTPUT_PLAIN));
-		if (candidate.revision > 0)
-			printf(" (revision %llu, since %s)\n", (unsigned long long)candidate.revision,
-			       clock_format(candidate.since_ns, when));
-		else
-			printf(" (since %s)\n", clock_format(candidate.since_ns, when));
+			printf(":%u", candidate.line);
+		if (candidate.line > 0 && candidate.column > 0)
+			printf(":%u", candidate.column);
+		fputs(": ", stdout);
+		output_escaped(candidate.reason);
+		printf("\n             revision %llu, refused since ",
+		       (unsigned long long)candidate.revision);
+		print_time(status, candidate.since_ns);
+		putchar('\n');
 	}
 	if (count > i)
-		printf("  candidate  and %zu more\n", count - i);
+		printf("  and %zu more candidate%s, in the log of zkcfgd\n", count - i,
+		       count - i == 1 ? "" : "s");
 }
 
-static void print_view(const struct view *view)
+static void status_print(const struct status *status)
 {
-	char when[CLOCK_TEXT_BYTES];
-
-	if (view->error < 0) {
-		printf("%s: cannot be read: %s\n", view->set, zkcfg_strerror(view->error));
-		return;
-	}
-	if (view->snapshot)
-		printf("%s: seq %llu, %zu documents, committed %s\n", view->set,
-		       (unsigned long long)zkcfg_snapshot_seq(view->snapshot),
-		       zkcfg_snapshot_document_count(view->snapshot),
-		       clock_format(zkcfg_snapshot_time_ns(view->snapshot), when));
-	else
-		printf("%s: nothing published yet\n", view->set);
-	print_source(view);
-	print_verified(view);
-	print_daemon(view);
-	print_candidates(view);
+	print_commit(status);
+	print_source(status);
+	print_daemon(status);
+	print_freshness(status);
+	print_candidates(status);
 }
 
-static json_t *json_candidates(const struct view *view)
+/* --- for programs ---------------------------------------------------------- */
+
+static json_t *json_candidates(const struct status *status)
 {
-	struct zkcfg_candidate candidate;
-	char when[CLOCK_TEXT_BYTES];
 	json_t *array = json_array();
+	struct zkcfg_candidate candidate;
+	int built = 0;
 
-	for (size_t i = 0; zkcfg_status_candidate(view->status, i, &candidate) == 0; i++)
-		json_array_append_new(array, json_pack("{s:s, s:s, s:i, s:i, s:I, s:s}", "document",
-						       candidate.document, "reason", candidate.reason, "line",
-						       (int)candidate.line, "column", (int)candidate.column,
-						       "revision", (json_int_t)candidate.revision, "since",
-						       clock_format(candidate.since_ns, when)));
-	return array;
+	for (size_t i = 0; zkcfg_status_candidate(status->read, i, &candidate) == 0 && built == 0; i++)
+		built = json_array_append_new(
+			array,
+			json_pack("{s:s, s:I, s:I, s:s, s:I, s:o}", "document", candidate.document, "line",
+				  (json_int_t)candidate.line, "column", (json_int_t)candidate.column,
+				  "reason", candidate.reason, "revision", (json_int_t)candidate.revision,
+				  "since", output_time(candidate.since_ns)));
+	if (built == 0)
+		return array;
+	json_decref(array);
+	return NULL;
 }
 
-/* An integer, or null where it is negative. */
-static json_t *json_known(int64_t number)
+static json_t *status_json(const struct status *status)
 {
-	return number < 0 ? json_null() : json_integer(number);
+	const struct zkcfg_status *read = status->read;
+	json_t *whole =
+		json_pack("{s:s, s:s, s:s, s:I, s:I, s:o}", "set", status->set.name, "directory",
+			  zkcfg_directory(status->set.cfg), "segment_id", zkcfg_status_segment_id(read),
+			  "seq", (json_int_t)status->seq, "documents", (json_int_t)status->document_count,
+			  "committed", output_time(status->committed_ns));
+	json_t *source =
+		json_pack("{s:s, s:s, s:s, s:o, s:o}", "source", zkcfg_status_source(read), "state",
+			  status_word(zkcfg_status_source_state(read)), "detail", zkcfg_status_detail(read),
+			  "since", output_time(zkcfg_status_since_ns(read)), "unverified_ms",
+			  output_ms(zkcfg_status_unverified_ms(read)));
+	json_t *daemon = json_pack(
+		"{s:b, s:o, s:s?, s:I, s:o, s:b, s:I, s:o}", "stale", status->stale != NULL, "stale_since",
+		output_time(status->stale ? status_stale_since_ns(status) : 0), "stale_reason", status->stale,
+		"daemon_pid", (json_int_t)zkcfg_status_daemon_pid(read), "daemon_age_ms",
+		output_ms(zkcfg_status_daemon_age_ms(read)), "daemon_alive", status_is_alive(status),
+		"candidate_count", (json_int_t)zkcfg_status_candidate_count(read), "candidates",
+		json_candidates(status));
+	bool built =
+		whole && json_object_update(whole, source) == 0 && json_object_update(whole, daemon) == 0;
+
+	json_decref(source);
+	json_decref(daemon);
+	if (built)
+		return whole;
+	json_decref(whole);
+	return NULL;
 }
 
-static json_t *json_view(const struct view *view)
+/* --- the command ----------------------------------------------------------- */
+
+/* json: in, an array to append to, or NULL: print. */
+static int status_tell(const struct cli *cli, const char *name, json_t *json)
 {
-	char committed[CLOCK_TEXT_BYTES], since[CLOCK_TEXT_BYTES];
-	const struct zkcfg_status *status = view->status;
+	struct status status;
+	int code = status_open(cli, name, &status);
 
-	if (view->error < 0)
-		return json_pack("{s:s, s:s}", "set", view->set, "error", zkcfg_strerror(view->error));
-	return json_pack("{s:s, s:I, s:I, s:s?, s:s, s:s, s:s, s:s, s:s?, s:o, s:b, s:I, s:o, s:b, s:I, s:o}", "set",
-			 view->set, "seq", (json_int_t)(view->snapshot ? zkcfg_snapshot_seq(view->snapshot) : 0),
-			 "documents",
-			 (json_int_t)(view->snapshot ? zkcfg_snapshot_document_count(view->snapshot) : 0), "committed",
-			 view->snapshot ? clock_format(zkcfg_snapshot_time_ns(view->snapshot), committed) : NULL,
-			 "segment_id", zkcfg_status_segment_id(status), "source", zkcfg_status_source(status), "state",
-			 state_words[zkcfg_status_source_state(status)], "detail", zkcfg_status_detail(status), "since",
-			 zkcfg_status_since_ns(status) > 0 ? clock_format(zkcfg_status_since_ns(status), since) : NULL,
-			 "unverified_ms", json_known(zkcfg_status_unverified_ms(status)), "stale", view_is_stale(view),
-			 "daemon_pid", (json_int_t)zkcfg_status_daemon_pid(status), "daemon_age_ms",
-			 json_known(zkcfg_status_daemon_age_ms(status)), "daemon_alive", daemon_is_alive(view),
-			 "candidate_count", (json_int_t)zkcfg_status_candidate_count(status), "candidates",
-			 json_candidates(view));
-}
-
-struct report {
-	const struct cli_options *options;
-	json_t *array; /* NULL: print */
-	size_t count;
-	int worst;
-};
-
-static int report_set(const char *set, void *user)
-{
-	struct report *report = user;
-	struct view view;
-	int code;
-
-	view_open(report->options, set, &view);
-	code = view_code(report->options, &view);
-	if (report->array) {
-		json_array_append_new(report->array, json_view(&view));
-	} else {
-		if (report->count > 0)
-			putchar('\n');
-		print_view(&view);
+	if (code == CLI_OK) {
+		if (!json)
+			status_print(&status);
+		else if (json_array_append_new(json, status_json(&status)) < 0)
+			code = output_json(NULL, 0);
+		if (code == CLI_OK && status.committed_ns == 0)
+			code = CLI_UNREADABLE;
+		if (code == CLI_OK)
+			code = set_check_age(cli, name, status.read);
 	}
-	report->count++;
-	/* stale (5) before unreadable (3) would hide that there is nothing at all */
-	if (report->worst == EXIT_OK || code == EXIT_UNREADABLE)
-		report->worst = code == EXIT_OK ? report->worst : code;
-	view_close(&view);
-	return 0;
-}
-
-static int status_one(const struct cli_options *options, const char *set)
-{
-	struct view view;
-	int code;
-
-	view_open(options, set, &view);
-	if (view.error < 0)
-		code = cli_fail_error(options, view.error, set, NULL, NULL);
-	else
-		code = view_code(options, &view);
-	if (view.error == 0 && options->json)
-		output_json(json_view(&view), true);
-	else if (view.error == 0)
-		print_view(&view);
-	view_close(&view);
+	status_close(&status);
 	return code;
 }
 
-int status_run(const struct cli_options *options)
+/* Nothing published is worse than stale. */
+static int status_worse(int code, int other)
 {
-	struct report report = { .options = options };
-	int err;
-
-	if (options->argument_count == 1)
-		return status_one(options, options->arguments[0]);
-	report.array = options->json ? json_array() : NULL;
-	err = zkcfg_list_sets(options->shm_dir, report_set, &report);
-	if (report.array)
-		output_json(report.array, true);
-	if (err < 0)
-		return cli_fail(EXIT_UNREADABLE, "cannot list the sets: %s", zkcfg_strerror(err));
-	if (report.count == 0)
-		return cli_fail(EXIT_UNREADABLE, "no set is published here: is zkcfgd running?");
-	return report.worst;
+	if (code == CLI_OK || (code == CLI_STALE && other != CLI_OK))
+		return other;
+	return code;
 }
+
+static int status_tell_all(const struct cli *cli, json_t *json)
+{
+	struct message places;
+	struct set_names names;
+	int code = CLI_OK, err = set_names(cli, &names);
+
+	set_places(cli, &places);
+	if (err < 0) {
+		complain("the sets in %s cannot be listed: %s", places.text, zkcfg_strerror(err));
+		return CLI_UNREADABLE;
+	}
+	for (size_t i = 0; i < names.count; i++)
+		code = status_worse(code, status_tell(cli, names.names[i], json));
+	if (names.count == 0) {
+		complain("there is no set in %s: is zkcfgd running?", places.text);
+		code = CLI_UNREADABLE;
+	}
+	set_names_free(&names);
+	return code;
+}
+
+static int status_run(const struct cli *cli)
+{
+	json_t *json = cli->json ? json_array() : NULL;
+	int code;
+
+	if (cli->json && !json)
+		return output_json(NULL, 0);
+	code = cli->argument_count > 0 ? status_tell(cli, cli->arguments[0], json)
+				       : status_tell_all(cli, json);
+	if (json && cli->argument_count == 0)
+		output_json(json_incref(json), JSON_INDENT(2));
+	else if (json && json_array_size(json) > 0)
+		output_json(json_incref(json_array_get(json, 0)), JSON_INDENT(2));
+	json_decref(json);
+	return code;
+}
+
+const struct cli_command status_command = {
+	.name = "status",
+	.arguments = "[SET]",
+	.purpose = "say how fresh sets are",
+	.help = status_help,
+	.options = CLI_JSON | CLI_MAX_AGE,
+	.least = 0,
+	.most = 1,
+	.run = status_run,
+};

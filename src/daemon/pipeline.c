@@ -308,8 +308,7 @@ static bool pipeline_is_in_trouble(const struct pipeline *pipeline, const char *
 {
 	const struct tracked *entry;
 
-	TAILQ_FOREACH(entry, &pipeline->problems, problem_link)
-	{
+	TAILQ_FOREACH(entry, &pipeline->problems, problem_link) {
 		size_t bytes = strlen(entry->name);
 
 		if (entry->trouble.reason && strncmp(entry->name, name, bytes) == 0 &&
@@ -354,8 +353,7 @@ static size_t status_candidates(const struct pipeline *pipeline, struct zkcfg_ca
 	size_t count = 0;
 
 	for (int pass = 0; pass < 2; pass++) {
-		TAILQ_FOREACH(entry, &pipeline->problems, problem_link)
-		{
+		TAILQ_FOREACH(entry, &pipeline->problems, problem_link) {
 			const struct problem *problem = &entry->candidate;
 
 			if ((entry->candidate_raw == NULL) != (pass == 1))
@@ -487,9 +485,9 @@ static int pipeline_publish(struct pipeline *pipeline, uint64_t *seq, struct mes
 		return ZKCFG_ENOMEM;
 	}
 	TAILQ_FOREACH(entry, &pipeline->changes, change_link)
-	changes[count++] = (struct publisher_change){ .name = entry->name,
-						      .document = entry->pending,
-						      .document_bytes = entry->pending_bytes };
+		changes[count++] = (struct publisher_change){ .name = entry->name,
+							      .document = entry->pending,
+							      .document_bytes = entry->pending_bytes };
 	err = publisher_commit(pipeline->publisher, changes, count, seq, message);
 	free(changes);
 	return err;

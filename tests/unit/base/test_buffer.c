@@ -71,6 +71,7 @@ START_TEST(printf_grows_for_text_of_any_length)
 		buffer_printf(&buffer, "%*d", length, 7);
 		ck_assert_uint_eq(buffer.size_bytes, (size_t)length);
 		ck_assert_int_eq(buffer.bytes[length - 1], '7');
+		ck_assert_uint_gt(buffer.capacity_bytes, buffer.size_bytes); /* there is room for the NUL */
 		buffer_free(&buffer);
 	}
 }

@@ -87,6 +87,7 @@ START_TEST(bytes_are_added_to_what_is_there)
 	ck_assert_int_eq(file_read("f", 4, &buffer), 0); /* the limit is the file's */
 	ck_assert_uint_eq(buffer.size_bytes, 9);
 	ck_assert_mem_eq(buffer.bytes, "head file", 9);
+	ck_assert_int_eq(file_read("f", 3, &buffer), -EFBIG);
 	buffer_free(&buffer);
 }
 END_TEST

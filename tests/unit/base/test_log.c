@@ -94,6 +94,22 @@ START_TEST(journal_of_another_stream_is_not_ours)
 }
 END_TEST
 
+START_TEST(journal_of_another_inode_is_not_ours)
+{
+	int fd = catch_stderr();
+	char stream[64];
+	struct stat st;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino + 1);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_start(LOG_LEVEL_INFO);
+	log_info("hello");
+	assert_matches(caught(fd), "Z info: hello\n$");
+}
+END_TEST
+
 START_TEST(lines_below_the_level_are_not_written)
 {
 	enum log_level least = levels[_i].level;
@@ -154,6 +170,7 @@ START_TEST(what_is_too_long_is_cut_and_still_a_line)
 		ck_assert_uint_le(length, 2048);
 		ck_assert_int_eq(caught(fd)[length - 1], '\n');
 		ck_assert_ptr_eq(strchr(caught(fd), '\n'), caught(fd) + length - 1);
+		ck_assert_ptr_null(strchr(caught(fd), '?'));
 	}
 	ck_assert_uint_ge(length, 2000);
 }
@@ -207,6 +224,7 @@ int main(void)
 	tcase_add_loop_test(tcase, line_begins_with_time_and_level, 0, LEVELS);
 	tcase_add_loop_test(tcase, line_begins_with_priority_where_the_journal_reads, 0, LEVELS);
 	tcase_add_loop_test(tcase, journal_of_another_stream_is_not_ours, 0, 4);
+	tcase_add_test(tcase, journal_of_another_inode_is_not_ours);
 	tcase_add_loop_test(tcase, lines_below_the_level_are_not_written, 0, LEVELS);
 	tcase_add_test(tcase, level_has_its_name_and_no_other);
 	tcase_add_test(tcase, control_characters_cannot_forge_a_line);

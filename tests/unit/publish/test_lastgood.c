@@ -345,6 +345,7 @@ enum {
 	CHECKSUM_AT = 8,
 	COVERED_AT = 16,
 	BYTES_AT = 24,
+	SEQ_AT = 32,
 	COUNT_AT = 56,
 	RECORDS_AT = 64,
 	RAW_BYTES_AT = 88,
@@ -381,6 +382,11 @@ START_TEST(number_that_lies_under_a_right_checksum_is_found)
 		}
 		memcpy(whole.bytes + places[place], &truth, sizeof(truth));
 	}
+	memset(whole.bytes + SEQ_AT, 0, sizeof(uint64_t)); /* no commit has this number */
+	seal(&whole);
+	write_file("last-good", whole.bytes, whole.size_bytes);
+	assert_falls_back("lie at", SEQ_AT);
+	whole.bytes[SEQ_AT] = 2;
 	seal(&whole);
 	write_file("last-good", whole.bytes, whole.size_bytes);
 	assert_loads(2, DOCUMENTS, &(struct message){ "" }); /* the places are right, and so is the seal */

@@ -41,7 +41,7 @@ struct reader {
  * ThreadSanitizer takes for a write; to the other threads the kernel makes it
  * one step. Its runtime asks for this by name.
  */
-const char *__tsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
 	return "race:control_open\n";
