@@ -44,7 +44,7 @@ test_scripts = \
 	%D%/unit/test_rooms.sh
 
 dist_check_SCRIPTS += $(test_scripts)
-dist_noinst_SCRIPTS += %D%/integration/demo %D%/support/chroot-check %D%/support/zk-server
+dist_noinst_SCRIPTS += %D%/integration/demo %D%/integration/installed.sh %D%/support/chroot-check %D%/support/zk-server
 TESTS += $(test_scripts)
 
 if HAVE_CHECK
@@ -92,3 +92,8 @@ EXTRA_DIST += %D%/unit/xml/corpus
 
 %C%_integration_test_cli_LDADD = $(LDADD) $(XML2_LIBS)
 %C%_unit_cli_test_output_SOURCES = %D%/unit/cli/test_output.c src/cli/output.c
+
+# What was installed works, used as the README says.
+installcheck-local:
+	CC='$(CC)' $(top_srcdir)/%D%/integration/installed.sh '$(abs_top_srcdir)' '$(DESTDIR)$(bindir)' \
+		'$(DESTDIR)$(sbindir)' '$(DESTDIR)$(libdir)'

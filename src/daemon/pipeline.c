@@ -701,13 +701,22 @@ static void pipeline_take(struct pipeline *pipeline, struct tracked *entry, cons
 	}
 }
 
+/* Something new begins. What had settled and is due goes first, without half of the new. */
+static void pipeline_unsettle(struct pipeline *pipeline)
+{
+	if (pipeline->is_settled)
+		pipeline_schedule(pipeline);
+	pipeline->is_settled = false;
+}
+
 static void on_document(void *user, const char *name, const void *bytes, size_t size_bytes,
 			const struct source_revision *revision)
 {
 	struct pipeline *pipeline = user;
-	struct tracked *entry = pipeline_entry(pipeline, name);
+	struct tracked *entry;
 
-	pipeline->is_settled = false;
+	pipeline_unsettle(pipeline);
+	entry = pipeline_entry(pipeline, name);
 	if (!entry)
 		return;
 	entry->seen_in = pipeline->round;
@@ -719,9 +728,10 @@ static void on_document(void *user, const char *name, const void *bytes, size_t 
 static void on_removed(void *user, const char *name)
 {
 	struct pipeline *pipeline = user;
-	struct tracked *entry = pipeline_entry(pipeline, name);
+	struct tracked *entry;
 
-	pipeline->is_settled = false;
+	pipeline_unsettle(pipeline);
+	entry = pipeline_entry(pipeline, name);
 	if (!entry)
 		return;
 	entry->seen_in = pipeline->round; /* what became of it is known, and is not looked at again */

@@ -958,6 +958,34 @@ START_TEST(commit_waits_no_longer_than_the_maximum)
 }
 END_TEST
 
+START_TEST(what_had_settled_goes_without_half_of_the_next_change)
+{
+	close_pipeline();
+	host.set.debounce_min_ms = 100;
+	host.set.debounce_max_ms = 200;
+	open_pipeline();
+	tell("a.xml", "<v>0</v>", 10);
+	tell("b.xml", "<v>0</v>", 10);
+	settle();
+	run_until(is_seq, &(uint64_t){ 1 });
+	tell("a.xml", "<v>1</v>", 11);
+	tell("b.xml", "<v>1</v>", 11);
+	settle();
+	usleep(300000); /* the loop is late: it is over the maximum when the next change comes */
+	tell("a.xml", "<v>2</v>", 12);
+	ck_assert_uint_eq(seq(), 2);
+	assert_value("a.xml", "1");
+	assert_value("b.xml", "1");
+	ck_assert_uint_eq(state().cut_count, 0);
+	tell("b.xml", "<v>2</v>", 12);
+	settle();
+	run_until(is_seq, &(uint64_t){ 3 });
+	assert_value("a.xml", "2");
+	assert_value("b.xml", "2");
+	ck_assert_uint_eq(state().cut_count, 0);
+}
+END_TEST
+
 START_TEST(source_that_never_settles_is_cut_and_status_says_so)
 {
 	tell("a.xml", "<v>0</v>", 10);
@@ -1643,6 +1671,7 @@ int main(void)
 	tcase_add_test(tcase, end_of_trouble_with_nothing_left_is_seen_when_the_source_vouches);
 	tcase_add_test(tcase, commit_waits_until_it_was_quiet_for_the_minimum);
 	tcase_add_test(tcase, commit_waits_no_longer_than_the_maximum);
+	tcase_add_test(tcase, what_had_settled_goes_without_half_of_the_next_change);
 	tcase_add_test(tcase, source_that_never_settles_is_cut_and_status_says_so);
 	tcase_add_test(tcase, first_sync_is_not_cut_before_ten_seconds);
 	tcase_add_test(tcase, commit_that_fails_is_tried_again_and_the_last_one_stays);
