@@ -613,13 +613,13 @@ free_lists:
 	return err;
 }
 
-/* Take a finished root as the newest, and show it to readers. */
-static void publisher_show(struct publisher *publisher, uint64_t root_offset)
+/* Take a finished root as the newest, and show it to the readers of a control. */
+static void publisher_show(struct publisher *publisher, uint64_t root_offset, struct control *control)
 {
 	publisher->root_offset = root_offset;
 	memcpy(&publisher->root, arena_at(&publisher->arena, root_offset), sizeof(publisher->root));
 	arena_keep(&publisher->arena);
-	control_publish(&publisher->control, publisher->root.seq, publisher->arena.generation, root_offset);
+	control_publish(control, publisher->root.seq, publisher->arena.generation, root_offset);
 }
 
 static uint64_t changes_bytes(const struct publisher_change *changes, size_t change_count)
@@ -704,7 +704,7 @@ int publisher_commit(struct publisher *publisher, const struct publisher_change 
 		err = commit_append(publisher, changes, change_count, &root_offset);
 	if (err < 0)
 		return commit_fail(publisher, err, message);
-	publisher_show(publisher, root_offset);
+	publisher_show(publisher, root_offset, &publisher->control);
 	if (publisher->arena.generation != generation)
 		publisher_sweep(publisher->dir_fd, publisher->arena.generation);
 	if (seq)
@@ -738,12 +738,38 @@ static bool publisher_is_in_place(const struct publisher *publisher)
 	return in_place;
 }
 
+/* A control and a generation with all that is published; they appear together. */
+static int publisher_make_anew(struct publisher *publisher, int dir_fd, struct control *control)
+{
+	uint64_t root_offset;
+	struct control made;
+	int err;
+
+	err = control_prepare(dir_fd, publisher->set, publisher->segment_id, publisher->mode, publisher->group, &made);
+	if (err < 0)
+		return err;
+	control_set_daemon(&made);
+	if (publisher->arena.base) {
+		err = publisher_rewrite(publisher, dir_fd, NULL, 0, &root_offset);
+		if (err < 0)
+			goto discard_control;
+		publisher_show(publisher, root_offset, &made);
+	}
+	err = control_install(dir_fd);
+	if (err < 0)
+		goto discard_control;
+	*control = made;
+	return 0;
+discard_control:
+	control_discard(&made, dir_fd);
+	return err;
+}
+
 /* Make the segment anew under its name, with all that is in the old one, and send its readers there. */
 static int publisher_restore(struct publisher *publisher, struct message *message)
 {
 	int dir_fd, lock_fd, err;
 	struct control control, old = publisher->control;
-	uint64_t root_offset = 0;
 
 	err = publisher_make_directories(publisher->directory, publisher->mode, publisher->group, &dir_fd, message);
 	if (err < 0)
@@ -753,12 +779,7 @@ static int publisher_restore(struct publisher *publisher, struct message *messag
 		err = publisher_lock(dir_fd, publisher->set, &lock_fd, message);
 	if (err < 0)
 		goto close_directory;
-	err = control_create(dir_fd, publisher->set, publisher->segment_id, publisher->mode, publisher->group, &control);
-	if (err == 0 && publisher->arena.base) {
-		err = publisher_rewrite(publisher, dir_fd, NULL, 0, &root_offset);
-		if (err < 0)
-			control_close(&control);
-	}
+	err = publisher_make_anew(publisher, dir_fd, &control);
 	if (err < 0) {
 		publisher_fail(err, "cannot make the segment anew in", publisher->directory, message);
 		goto close_lock;
@@ -769,9 +790,6 @@ static int publisher_restore(struct publisher *publisher, struct message *messag
 	publisher->dir_fd = dir_fd;
 	publisher->lock_fd = lock_fd;
 	publisher->control = control;
-	control_set_daemon(&publisher->control);
-	if (root_offset != 0)
-		publisher_show(publisher, root_offset);
 	publisher_sweep(dir_fd, publisher->arena.generation);
 	control_abandon(&old, publisher->root.seq);
 	control_close(&old);

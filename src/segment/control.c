@@ -47,8 +47,8 @@ static void control_boot_id(uint8_t boot_id[16])
 	close(fd);
 }
 
-int control_create(int dir_fd, const char *set, const uint8_t segment_id[16], mode_t mode, gid_t group,
-		   struct control *control)
+int control_prepare(int dir_fd, const char *set, const uint8_t segment_id[16], mode_t mode, gid_t group,
+		    struct control *control)
 {
 	struct layout_control *page;
 	struct stat st;
@@ -81,11 +81,6 @@ int control_create(int dir_fd, const char *set, const uint8_t segment_id[16], mo
 	page->control_bytes = LAYOUT_CONTROL_BYTES;
 	memcpy(page->segment_id, segment_id, 16);
 	snprintf(page->set, sizeof(page->set), "%s", set);
-	if (renameat(dir_fd, CONTROL_NEW_NAME, dir_fd, CONTROL_NAME) < 0) {
-		err = trust_error(errno);
-		munmap(page, LAYOUT_CONTROL_BYTES);
-		goto remove_file;
-	}
 	close(fd);
 	*control = (struct control){ .page = page, .device = st.st_dev, .inode = st.st_ino };
 	return 0;
@@ -93,6 +88,35 @@ remove_file:
 	close(fd);
 	unlinkat(dir_fd, CONTROL_NEW_NAME, 0);
 	return err;
+}
+
+int control_install(int dir_fd)
+{
+	return renameat(dir_fd, CONTROL_NEW_NAME, dir_fd, CONTROL_NAME) < 0 ? trust_error(errno) : 0;
+}
+
+void control_discard(struct control *control, int dir_fd)
+{
+	control_close(control);
+	unlinkat(dir_fd, CONTROL_NEW_NAME, 0);
+}
+
+int control_create(int dir_fd, const char *set, const uint8_t segment_id[16], mode_t mode, gid_t group,
+		   struct control *control)
+{
+	struct control made;
+	int err;
+
+	err = control_prepare(dir_fd, set, segment_id, mode, group, &made);
+	if (err < 0)
+		return err;
+	err = control_install(dir_fd);
+	if (err < 0) {
+		control_discard(&made, dir_fd);
+		return err;
+	}
+	*control = made;
+	return 0;
 }
 
 static int control_check(const struct layout_control *page, const char *set)

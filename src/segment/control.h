@@ -33,6 +33,15 @@ bool control_set_name_ok(const char *set);
 int control_create(int dir_fd, const char *set, const uint8_t segment_id[16], mode_t mode, gid_t group,
 		   struct control *control);
 /*
+ * The same in two steps, for one that is to appear with a commit in it:
+ * control_prepare() makes it, with no name that readers look for;
+ * control_install() gives it the name, or control_discard() ends it.
+ */
+int control_prepare(int dir_fd, const char *set, const uint8_t segment_id[16], mode_t mode, gid_t group,
+		    struct control *control);
+int control_install(int dir_fd);
+void control_discard(struct control *control, int dir_fd);
+/*
  * Open for reading or writing, after checking that it is ours to believe. A
  * reader that has one mapped hands its page in as `in_place`, and gets the new
  * one at the same address: pointers into it stay good. NULL: anywhere.

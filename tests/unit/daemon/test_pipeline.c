@@ -34,13 +34,17 @@ static struct fake {
 	void *user;
 	unsigned opens, starts, closes;
 	int open_error, start_error;
+	int shown_at_open; /* the state that readers saw when it was opened */
 } fake;
+
+static int shown_state(void);
 
 static int fake_open(const char *uri, const struct source_events *events, void *user, struct source **source,
 		     struct message *message)
 {
 	ck_assert_str_eq(uri, "fake://host/app?key_file=secret");
 	fake.opens++;
+	fake.shown_at_open = shown_state();
 	if (fake.open_error < 0) {
 		message_set(message, "the URI is not to its liking");
 		return fake.open_error;
@@ -314,6 +318,19 @@ static struct zkcfg_status *status(void)
 	ck_assert_int_eq(zkcfg_status_read(cfg, &found), 0);
 	zkcfg_close(cfg);
 	return found;
+}
+
+static int shown_state(void)
+{
+	struct zkcfg *cfg = reader();
+	struct zkcfg_status *found;
+	int shown;
+
+	ck_assert_int_eq(zkcfg_status_read(cfg, &found), 0);
+	shown = (int)zkcfg_status_source_state(found);
+	zkcfg_status_free(found);
+	zkcfg_close(cfg);
+	return shown;
 }
 
 static void assert_detail(const char *part)
@@ -1278,6 +1295,19 @@ START_TEST(next_daemon_takes_the_segment_over)
 }
 END_TEST
 
+START_TEST(what_another_daemon_said_last_is_over_at_once)
+{
+	tell("a.xml", "<v>1</v>", 10);
+	settle();
+	fake.events->state(fake.user, SOURCE_FOLLOWING, "");
+	zkcfg_status_free(status());
+	close_pipeline();
+	ck_assert_int_eq(shown_state(), ZKCFG_SOURCE_FOLLOWING);
+	open_pipeline();
+	ck_assert_int_eq(fake.shown_at_open, ZKCFG_SOURCE_CONNECTING);
+}
+END_TEST
+
 START_TEST(set_is_served_from_last_good_before_the_source_answers)
 {
 	tell("a.xml", "<v>1</v>", 10);
@@ -1684,6 +1714,7 @@ int main(void)
 	tcase_add_test(tcase, segment_that_is_removed_is_made_anew_with_its_status);
 	tcase_add_test(tcase, segment_that_cannot_be_made_anew_is_told_once);
 	tcase_add_test(tcase, next_daemon_takes_the_segment_over);
+	tcase_add_test(tcase, what_another_daemon_said_last_is_over_at_once);
 	tcase_add_test(tcase, set_is_served_from_last_good_before_the_source_answers);
 	tcase_add_test(tcase, last_good_of_no_document_is_a_commit_all_the_same);
 	tcase_add_test(tcase, no_number_is_given_twice_after_a_death);

@@ -881,6 +881,47 @@ START_TEST(heartbeat_notices_a_removed_segment_and_makes_it_anew)
 }
 END_TEST
 
+/* Look again and again for a control that has no commit in it; exit 1 when there is one. Asserts nothing. */
+static void run_lookout(void)
+{
+	char path[HOST_PATH_BYTES];
+	uint64_t seq;
+	int fd;
+
+	segment_host_path(&host, "control", path);
+	for (;;) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (pread(fd, &seq, sizeof(seq), offsetof(struct layout_control, seq)) == sizeof(seq) && seq == 0)
+			_exit(1);
+		close(fd);
+	}
+}
+
+START_TEST(segment_made_anew_appears_with_its_commit_in_it)
+{
+	int status;
+	pid_t child;
+
+	segment_host_open(&host);
+	segment_host_publish_many(&host, 2000, "x"); /* many, so that making them anew takes its time */
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0)
+		run_lookout();
+	for (int i = 0; i < 20; i++) {
+		remove_set();
+		ck_assert_int_eq(publisher_heartbeat(host.publisher, &message), 0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, WNOHANG), 0); /* nothing found */
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(WTERMSIG(status), SIGKILL);
+	ck_assert_str_eq(read_text("n.1999"), "x");
+}
+END_TEST
+
 START_TEST(removed_segment_without_a_commit_is_made_anew)
 {
 	segment_host_open(&host);
@@ -1096,6 +1137,7 @@ int main(void)
 	tcase_add_test(tcase, full_memory_keeps_the_last_commit_and_goes_on_when_there_is_room);
 	tcase_add_test(tcase, refused_growth_keeps_the_last_commit);
 	tcase_add_loop_test(tcase, heartbeat_notices_a_removed_segment_and_makes_it_anew, 0, COUNT(removals));
+	tcase_add_test(tcase, segment_made_anew_appears_with_its_commit_in_it);
 	tcase_add_test(tcase, removed_segment_without_a_commit_is_made_anew);
 	tcase_add_test(tcase, segment_that_cannot_be_made_anew_is_tried_again);
 	tcase_add_test(tcase, name_that_another_publisher_took_meanwhile_is_left_to_it);
