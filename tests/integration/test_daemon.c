@@ -1062,7 +1062,11 @@ START_TEST(promise_2_seq_and_revisions_never_go_back)
 			stop_daemon();
 		}
 		start_daemon();
-		UNTIL(seq() >= highest);
+		UNTIL(seq() > 0);
+		if (number % 3 == 0)
+			ck_assert_uint_gt(seq(), highest); /* no number stands for two commits */
+		else
+			ck_assert_uint_ge(seq(), highest);
 	}
 	UNTIL(is_number(9));
 	end_watch(watch);
