@@ -151,12 +151,6 @@ const char *zkcfg_document_raw(const struct zkcfg_document *document, size_t *si
 	return document_at(document, document->raw);
 }
 
-bool document_same_raw(const struct zkcfg_document *document, const void *raw, size_t raw_bytes)
-{
-	return document->raw_bytes == raw_bytes &&
-	       (raw_bytes == 0 || memcmp(document_at(document, document->raw), raw, raw_bytes) == 0);
-}
-
 uint32_t document_node_count(const struct zkcfg_document *document)
 {
 	return document->node_count;

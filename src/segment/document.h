@@ -103,7 +103,4 @@ struct document_node {
 /* ZKCFG_ENOPATH: no such node; ZKCFG_ECORRUPT. */
 int document_node(const struct zkcfg_document *document, uint32_t index, struct document_node *node);
 
-/* Has it these raw bytes? */
-bool document_same_raw(const struct zkcfg_document *document, const void *raw, size_t raw_bytes);
-
 #endif
