@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include <zkcfg/zkcfg.h>
+#include "client/handle.h"
 
 /* A number's text may be this long: a copy of it goes on the stack. */
 #define NUMBER_BYTES 128
@@ -36,15 +36,7 @@ static int value_trim(const char *value, char text[NUMBER_BYTES])
 	return 0;
 }
 
-static int value_text(const struct zkcfg_document *document, const char *path, char text[NUMBER_BYTES])
-{
-	const char *value;
-	int err = zkcfg_document_string(document, path, &value);
-
-	return err < 0 ? err : value_trim(value, text);
-}
-
-int zkcfg_document_int64(const struct zkcfg_document *document, const char *path, int64_t *value)
+static int value_int64(const char *string, int64_t *value)
 {
 	char text[NUMBER_BYTES], *end;
 	const char *digits;
@@ -52,7 +44,7 @@ int zkcfg_document_int64(const struct zkcfg_document *document, const char *path
 	bool is_hex;
 	int err;
 
-	err = value_text(document, path, text);
+	err = value_trim(string, text);
 	if (err < 0)
 		return err;
 	digits = text + (text[0] == '-' || text[0] == '+');
@@ -102,14 +94,14 @@ static locale_t number_locale(void)
 	return newlocale(LC_ALL_MASK, "C", (locale_t)0);
 }
 
-int zkcfg_document_double(const struct zkcfg_document *document, const char *path, double *value)
+static int value_double(const char *string, double *value)
 {
 	char text[NUMBER_BYTES];
 	const char *end;
 	double number;
 	int err;
 
-	err = value_text(document, path, text);
+	err = value_trim(string, text);
 	if (err < 0)
 		return err;
 	end = number_end(text);
@@ -122,13 +114,13 @@ int zkcfg_document_double(const struct zkcfg_document *document, const char *pat
 	return 0;
 }
 
-int zkcfg_document_bool(const struct zkcfg_document *document, const char *path, int *value)
+static int value_bool(const char *string, int *value)
 {
 	static const char *const words[][2] = { { "false", "true" }, { "no", "yes" }, { "off", "on" }, { "0", "1" } };
 	char text[NUMBER_BYTES];
 	int err;
 
-	err = value_text(document, path, text);
+	err = value_trim(string, text);
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -152,15 +144,14 @@ struct unit {
  * A number that is not negative, with a unit. A long double holds every
  * 64-bit number exactly, and half of a millisecond besides.
  */
-static int value_with_unit(const struct zkcfg_document *document, const char *path, const struct unit *units,
-			   size_t unit_count, long double *value)
+static int value_with_unit(const char *string, const struct unit *units, size_t unit_count, long double *value)
 {
 	char text[NUMBER_BYTES], number_text[NUMBER_BYTES];
 	const char *unit;
 	long double number;
 	int err;
 
-	err = value_text(document, path, text);
+	err = value_trim(string, text);
 	if (err < 0)
 		return err;
 	if (!isdigit((unsigned char)text[0]))
@@ -185,11 +176,11 @@ static int value_with_unit(const struct zkcfg_document *document, const char *pa
 /* Numbers from here on have no int64_t. */
 #define INT64_BEYOND 9223372036854775808.0L
 
-int zkcfg_document_duration_ms(const struct zkcfg_document *document, const char *path, int64_t *value)
+static int value_duration_ms(const char *string, int64_t *value)
 {
 	static const struct unit units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
 	long double ms;
-	int err = value_with_unit(document, path, units, sizeof(units) / sizeof(units[0]), &ms);
+	int err = value_with_unit(string, units, sizeof(units) / sizeof(units[0]), &ms);
 
 	if (err < 0)
 		return err;
@@ -199,13 +190,13 @@ int zkcfg_document_duration_ms(const struct zkcfg_document *document, const char
 	return 0;
 }
 
-int zkcfg_document_size_bytes(const struct zkcfg_document *document, const char *path, uint64_t *value)
+static int value_size_bytes(const char *string, uint64_t *value)
 {
 	static const struct unit units[] = {
 		{ "", 1 }, { "k", 1024 }, { "K", 1024 }, { "M", 1048576 }, { "G", 1073741824 }
 	};
 	long double bytes;
-	int err = value_with_unit(document, path, units, sizeof(units) / sizeof(units[0]), &bytes);
+	int err = value_with_unit(string, units, sizeof(units) / sizeof(units[0]), &bytes);
 
 	if (err < 0)
 		return err;
@@ -220,50 +211,91 @@ int zkcfg_document_size_bytes(const struct zkcfg_document *document, const char 
 int zkcfg_get_string(const struct zkcfg_snapshot *snapshot, const char *document, const char *path,
 		     const char **value)
 {
-	const struct zkcfg_document *found;
-	int err = zkcfg_find(snapshot, document, &found);
-
-	return err < 0 ? err : zkcfg_document_string(found, path, value);
+	if (!snapshot || !document || !path || !value)
+		return ZKCFG_EINVAL;
+	return index_get(&snapshot->index, document, path, value);
 }
 
-int zkcfg_get_int64(const struct zkcfg_snapshot *snapshot, const char *document, const char *path, int64_t *value)
+int zkcfg_document_int64(const struct zkcfg_document *document, const char *path, int64_t *value)
 {
-	const struct zkcfg_document *found;
-	int err = zkcfg_find(snapshot, document, &found);
+	const char *string;
+	int err = value ? zkcfg_document_string(document, path, &string) : ZKCFG_EINVAL;
 
-	return err < 0 ? err : zkcfg_document_int64(found, path, value);
+	return err < 0 ? err : value_int64(string, value);
 }
 
-int zkcfg_get_double(const struct zkcfg_snapshot *snapshot, const char *document, const char *path, double *value)
+int zkcfg_get_int64(const struct zkcfg_snapshot *snapshot, const char *document, const char *path,
+		    int64_t *value)
 {
-	const struct zkcfg_document *found;
-	int err = zkcfg_find(snapshot, document, &found);
+	const char *string;
+	int err = value ? zkcfg_get_string(snapshot, document, path, &string) : ZKCFG_EINVAL;
 
-	return err < 0 ? err : zkcfg_document_double(found, path, value);
+	return err < 0 ? err : value_int64(string, value);
+}
+
+int zkcfg_document_double(const struct zkcfg_document *document, const char *path, double *value)
+{
+	const char *string;
+	int err = value ? zkcfg_document_string(document, path, &string) : ZKCFG_EINVAL;
+
+	return err < 0 ? err : value_double(string, value);
+}
+
+int zkcfg_get_double(const struct zkcfg_snapshot *snapshot, const char *document, const char *path,
+		     double *value)
+{
+	const char *string;
+	int err = value ? zkcfg_get_string(snapshot, document, path, &string) : ZKCFG_EINVAL;
+
+	return err < 0 ? err : value_double(string, value);
+}
+
+int zkcfg_document_bool(const struct zkcfg_document *document, const char *path, int *value)
+{
+	const char *string;
+	int err = value ? zkcfg_document_string(document, path, &string) : ZKCFG_EINVAL;
+
+	return err < 0 ? err : value_bool(string, value);
 }
 
 int zkcfg_get_bool(const struct zkcfg_snapshot *snapshot, const char *document, const char *path, int *value)
 {
-	const struct zkcfg_document *found;
-	int err = zkcfg_find(snapshot, document, &found);
+	const char *string;
+	int err = value ? zkcfg_get_string(snapshot, document, path, &string) : ZKCFG_EINVAL;
 
-	return err < 0 ? err : zkcfg_document_bool(found, path, value);
+	return err < 0 ? err : value_bool(string, value);
+}
+
+int zkcfg_document_duration_ms(const struct zkcfg_document *document, const char *path, int64_t *value)
+{
+	const char *string;
+	int err = value ? zkcfg_document_string(document, path, &string) : ZKCFG_EINVAL;
+
+	return err < 0 ? err : value_duration_ms(string, value);
 }
 
 int zkcfg_get_duration_ms(const struct zkcfg_snapshot *snapshot, const char *document, const char *path,
 			  int64_t *value)
 {
-	const struct zkcfg_document *found;
-	int err = zkcfg_find(snapshot, document, &found);
+	const char *string;
+	int err = value ? zkcfg_get_string(snapshot, document, path, &string) : ZKCFG_EINVAL;
 
-	return err < 0 ? err : zkcfg_document_duration_ms(found, path, value);
+	return err < 0 ? err : value_duration_ms(string, value);
+}
+
+int zkcfg_document_size_bytes(const struct zkcfg_document *document, const char *path, uint64_t *value)
+{
+	const char *string;
+	int err = value ? zkcfg_document_string(document, path, &string) : ZKCFG_EINVAL;
+
+	return err < 0 ? err : value_size_bytes(string, value);
 }
 
 int zkcfg_get_size_bytes(const struct zkcfg_snapshot *snapshot, const char *document, const char *path,
 			 uint64_t *value)
 {
-	const struct zkcfg_document *found;
-	int err = zkcfg_find(snapshot, document, &found);
+	const char *string;
+	int err = value ? zkcfg_get_string(snapshot, document, path, &string) : ZKCFG_EINVAL;
 
-	return err < 0 ? err : zkcfg_document_size_bytes(found, path, value);
+	return err < 0 ? err : value_size_bytes(string, value);
 }

@@ -4,102 +4,58 @@
 
 #include <string.h>
 
+#include "segment/document_read.h"
 #include "segment/hash.h"
 #include "segment/layout.h"
 
-static const char *document_at(const struct zkcfg_document *document, uint64_t offset)
-{
-	return (const char *)document + offset;
-}
-
-static const struct layout_document_node *document_nodes(const struct zkcfg_document *document)
-{
-	return (const void *)document_at(document, document->nodes);
-}
-
-static const struct layout_slot *document_slots(const struct zkcfg_document *document)
-{
-	return (const void *)document_at(document, document->slots);
-}
-
 int document_check(const struct zkcfg_document *document, size_t limit_bytes)
 {
-	const struct zkcfg_document *d = document;
-	uint64_t size, slots_bytes, nodes_bytes;
-
-	if (limit_bytes < sizeof(*d) || d->magic != LAYOUT_DOCUMENT_MAGIC)
-		return ZKCFG_ECORRUPT;
-	size = d->size_bytes;
-	slots_bytes = ((uint64_t)d->slot_mask + 1) * sizeof(struct layout_slot);
-	nodes_bytes = (uint64_t)d->node_count * sizeof(struct layout_document_node);
-	if (size < sizeof(*d) || size > limit_bytes || (d->slot_mask & (d->slot_mask + 1)) != 0 ||
-	    ((d->slots | d->strings | d->nodes) & 3) != 0)
-		return ZKCFG_ECORRUPT;
-	if (sizeof(*d) + (uint64_t)d->name_bytes >= size || d->slots + slots_bytes > size ||
-	    (uint64_t)d->strings + d->strings_bytes > size || d->nodes + nodes_bytes > size ||
-	    (uint64_t)d->raw + d->raw_bytes >= size)
-		return ZKCFG_ECORRUPT;
-	if (*document_at(d, sizeof(*d) + (uint64_t)d->name_bytes) != '\0' ||
-	    *document_at(d, (uint64_t)d->raw + d->raw_bytes) != '\0')
+	if (!document_is_sound(document, limit_bytes) ||
+	    *document_at(document, sizeof(*document) + (uint64_t)document->name_bytes) != '\0')
 		return ZKCFG_ECORRUPT;
 	return 0;
 }
 
-/* A NUL-terminated string of strings; NULL: it is not one. */
-static const char *document_string(const struct zkcfg_document *document, uint64_t offset, uint64_t bytes)
+static const char *raw_end(const struct zkcfg_document *document)
 {
-	const char *string = document_at(document, document->strings + offset);
-
-	if (offset + bytes >= document->strings_bytes || string[bytes] != '\0')
-		return NULL;
-	return string;
+	return document_at(document, document_raw_offset(document) + document->raw_bytes);
 }
 
-/* A key with its path checked; NULL: it is not one. */
-static const struct layout_key *document_key(const struct zkcfg_document *document, uint32_t offset)
+/* A key's path, with its NUL looked at; NULL: it has none. */
+static const char *document_key_path(const struct layout_key *key)
 {
-	const struct layout_key *key = (const void *)document_at(document, (uint64_t)document->strings + offset);
-
-	if ((offset & 3) != 0 || (uint64_t)offset + sizeof(*key) > document->strings_bytes ||
-	    !document_string(document, (uint64_t)offset + sizeof(*key), key->path_bytes))
-		return NULL;
-	return key;
+	return key->path[key->path_bytes] == '\0' ? key->path : NULL;
 }
 
-static int document_key_value(const struct zkcfg_document *document, const struct layout_key *key,
-			      const char **value)
+/* Does a slot lead to a key that leads to a node and a value? */
+static int verify_slot(const struct zkcfg_document *document, const struct layout_slot *slot)
 {
-	const char *string;
+	const struct layout_key *key;
+	const char *value;
 
-	if (key->value == LAYOUT_NO_VALUE)
-		return ZKCFG_ENOVALUE;
-	string = document_string(document, key->value, key->value_bytes);
-	if (!string)
+	if (slot->key == 0)
+		return 0;
+	key = document_key(document, slot->key);
+	if (!key || !document_key_path(key) || key->node >= document->node_count)
 		return ZKCFG_ECORRUPT;
-	*value = string;
-	return 0;
+	return document_key_value(document, key, &value) == ZKCFG_ECORRUPT ? ZKCFG_ECORRUPT : 0;
 }
 
 int document_verify(const struct zkcfg_document *document, size_t limit_bytes)
 {
-	size_t head = offsetof(struct zkcfg_document, name_hash);
-	const struct layout_slot *slots;
 	struct document_node node;
 	int err;
 
 	err = document_check(document, limit_bytes);
 	if (err < 0)
 		return err;
-	if (document->checksum != hash_bytes(document_at(document, head), document->size_bytes - head))
+	if (document->checksum != document_checksum(document) || *raw_end(document) != '\0' ||
+	    (document->slot_mask & (document->slot_mask + 1)) != 0)
 		return ZKCFG_ECORRUPT;
-	slots = document_slots(document);
-	for (uint32_t i = 0; i <= document->slot_mask; i++) {
-		const struct layout_key *key = document_key(document, slots[i].key);
-		const char *value;
-
-		if (slots[i].key != 0 && (!key || key->node >= document->node_count ||
-					  document_key_value(document, key, &value) == ZKCFG_ECORRUPT))
-			return ZKCFG_ECORRUPT;
+	for (uint64_t i = 0; i <= document->slot_mask; i++) {
+		err = verify_slot(document, document_slots(document) + i);
+		if (err < 0)
+			return err;
 	}
 	for (uint32_t i = 0; i < document->node_count; i++) {
 		err = document_node(document, i, &node);
@@ -116,7 +72,7 @@ size_t document_size_bytes(const struct zkcfg_document *document)
 
 uint64_t document_hash(const struct zkcfg_document *document)
 {
-	return document->name_hash;
+	return document_origin(document)->name_hash;
 }
 
 size_t document_name_bytes(const struct zkcfg_document *document)
@@ -126,7 +82,7 @@ size_t document_name_bytes(const struct zkcfg_document *document)
 
 uint64_t document_created(const struct zkcfg_document *document)
 {
-	return document->created;
+	return document_origin(document)->created;
 }
 
 const char *zkcfg_document_name(const struct zkcfg_document *document)
@@ -136,19 +92,21 @@ const char *zkcfg_document_name(const struct zkcfg_document *document)
 
 uint64_t zkcfg_document_revision(const struct zkcfg_document *document)
 {
-	return document->revision;
+	return document_origin(document)->revision;
 }
 
 int64_t zkcfg_document_version(const struct zkcfg_document *document)
 {
-	return document->version;
+	return document_origin(document)->version;
 }
 
 const char *zkcfg_document_raw(const struct zkcfg_document *document, size_t *size_bytes)
 {
+	bool is_sound = *raw_end(document) == '\0'; /* in a corrupt segment it may not be */
+
 	if (size_bytes)
-		*size_bytes = document->raw_bytes;
-	return document_at(document, document->raw);
+		*size_bytes = is_sound ? document->raw_bytes : 0;
+	return is_sound ? document_at(document, document_raw_offset(document)) : "";
 }
 
 uint32_t document_node_count(const struct zkcfg_document *document)
@@ -168,12 +126,13 @@ int document_node(const struct zkcfg_document *document, uint32_t index, struct 
 	record = document_nodes(document) + index;
 	key = document_key(document, record->key);
 	found.kind = (enum zkcfg_node_kind)(record->kind_depth & 0xff);
-	if (!key || (found.kind != ZKCFG_ELEMENT && found.kind != ZKCFG_ATTRIBUTE) || record->end <= index ||
-	    record->end > document->node_count || record->name >= document->strings_bytes ||
+	if (!key || !document_key_path(key) || (found.kind != ZKCFG_ELEMENT && found.kind != ZKCFG_ATTRIBUTE) ||
+	    record->end <= index || record->end > document->node_count ||
+	    record->name >= document->size_bytes ||
 	    (index > 0 ? record->parent >= index : record->parent != 0))
 		return ZKCFG_ECORRUPT;
-	found.name = document_at(document, (uint64_t)document->strings + record->name);
-	if (!memchr(found.name, '\0', document->strings_bytes - record->name))
+	found.name = document_at(document, record->name);
+	if (!memchr(found.name, '\0', document->size_bytes - record->name))
 		return ZKCFG_ECORRUPT;
 	found.path = key->path;
 	err = document_key_value(document, key, &found.value);
@@ -184,27 +143,6 @@ int document_node(const struct zkcfg_document *document, uint32_t index, struct 
 	found.depth = record->kind_depth >> 8;
 	*node = found;
 	return 0;
-}
-
-/* The key of a path as it is written; NULL: none has it. */
-static const struct layout_key *document_look_up(const struct zkcfg_document *document, const char *path,
-						 size_t path_bytes)
-{
-	const struct layout_slot *slots = document_slots(document);
-	uint32_t hash = (uint32_t)hash_bytes(path, path_bytes);
-	uint32_t mask = document->slot_mask, at = hash & mask;
-
-	/* the count ends a table that has no empty slot: a corrupt one */
-	for (uint32_t tries = 0; tries <= mask && slots[at].key != 0; tries++, at = (at + 1) & mask) {
-		const struct layout_key *key;
-
-		if (slots[at].hash != hash)
-			continue;
-		key = document_key(document, slots[at].key);
-		if (key && key->path_bytes == path_bytes && memcmp(key->path, path, path_bytes) == 0)
-			return key;
-	}
-	return NULL;
 }
 
 /* One step of a path: /name, /name[3], /name[@attribute='value'], /@name. */
@@ -354,7 +292,9 @@ static int document_walk(const struct zkcfg_document *document, const char *path
 
 int document_find_node(const struct zkcfg_document *document, const char *path, uint32_t *node)
 {
-	const struct layout_key *key = document_look_up(document, path, strlen(path));
+	size_t path_bytes = strlen(path);
+	const struct layout_key *key =
+		document_look_up(document, (uint32_t)hash_bytes(path, path_bytes), path, path_bytes);
 
 	if (!key)
 		return document_walk(document, path, node);
@@ -364,18 +304,12 @@ int document_find_node(const struct zkcfg_document *document, const char *path, 
 	return 0;
 }
 
-int zkcfg_document_string(const struct zkcfg_document *document, const char *path, const char **value)
+int document_walk_string(const struct zkcfg_document *document, const char *path, const char **value)
 {
-	const struct layout_key *key;
 	struct document_node found;
 	uint32_t node;
 	int err;
 
-	if (!document || !path || !value)
-		return ZKCFG_EINVAL;
-	key = document_look_up(document, path, strlen(path));
-	if (key)
-		return document_key_value(document, key, value);
 	err = document_walk(document, path, &node);
 	if (err < 0)
 		return err;
@@ -386,4 +320,16 @@ int zkcfg_document_string(const struct zkcfg_document *document, const char *pat
 		return ZKCFG_ENOVALUE;
 	*value = found.value;
 	return 0;
+}
+
+int zkcfg_document_string(const struct zkcfg_document *document, const char *path, const char **value)
+{
+	const struct layout_key *key;
+	size_t path_bytes;
+
+	if (!document || !path || !value)
+		return ZKCFG_EINVAL;
+	path_bytes = strlen(path);
+	key = document_look_up(document, (uint32_t)hash_bytes(path, path_bytes), path, path_bytes);
+	return key ? document_key_value(document, key, value) : document_walk_string(document, path, value);
 }

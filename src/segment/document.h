@@ -4,10 +4,11 @@
  * A compiled document: raw bytes and tree in one run of bytes that needs no
  * parser, no allocation and no relocation to be read.
  *
- *   | header | slots | strings | nodes | raw |
+ *   | header | name | origin | slots | strings | nodes | raw |
  *
- * header   where everything is; a checksum of all behind it
- * slots    open-addressing hash table: canonical path -> key
+ * header   how long everything is; a checksum of all behind it
+ * origin   revisions, and the hash of the name
+ * slots    open-addressing hash table: path -> key
  * strings  keys (a path and, right behind it, its value) and names, each
  *          with a NUL behind it
  * nodes    elements and attributes in document order
@@ -78,6 +79,9 @@ void document_restamp(struct zkcfg_document *document, const struct document_ori
 int document_check(const struct zkcfg_document *document, size_t limit_bytes);
 int document_verify(const struct zkcfg_document *document, size_t limit_bytes);
 
+/* The checksum that its bytes give. */
+uint64_t document_checksum(const struct zkcfg_document *document);
+
 size_t document_size_bytes(const struct zkcfg_document *document);
 uint64_t document_hash(const struct zkcfg_document *document);
 size_t document_name_bytes(const struct zkcfg_document *document);
@@ -87,6 +91,11 @@ uint64_t document_created(const struct zkcfg_document *document);
 #define DOCUMENT_NODE_NONE UINT32_MAX
 /* The node that a path names. ZKCFG_ENOPATH, ZKCFG_EINVAL, ZKCFG_ECORRUPT. */
 int document_find_node(const struct zkcfg_document *document, const char *path, uint32_t *node);
+/*
+ * The string of a path that is not in the hash table, looked for step by step:
+ * paths may be spelt in more ways than the table has. As zkcfg_document_string().
+ */
+int document_walk_string(const struct zkcfg_document *document, const char *path, const char **value);
 /* Number of nodes; node 0 is the root element; attributes come right behind their element. */
 uint32_t document_node_count(const struct zkcfg_document *document);
 

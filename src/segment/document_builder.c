@@ -1,10 +1,10 @@
 /* SPDX-FileCopyrightText: zkcfg authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "segment/document.h"
+#include "segment/document_read.h"
 #include "segment/hash.h"
 #include "segment/layout.h"
 
@@ -23,6 +23,9 @@ struct tally {
 	size_t mask;
 };
 
+/* The names of an element's children that are counted in its frame; others are counted in a tally. */
+#define FRAME_NAMES 6
+
 /* An element that is open. */
 struct frame {
 	uint32_t node;
@@ -32,14 +35,26 @@ struct frame {
 	uint32_t text_begin;   /* in builder->text */
 	bool alias_differs;    /* the path by names is another than the canonical one */
 	bool alias_lost;       /* it does not lead here: a sibling before has the same name */
+	bool alias_ended;      /* @name is in it */
 	bool has_elements;
 	bool has_own_text;     /* more than white space, not within a child */
-	bool body;             /* attributes are over */
+	struct {
+		uint32_t name_id; /* 0: free */
+		uint32_t count;
+	} names[FRAME_NAMES];
 };
 
-struct slot_entry {
+/* A path that will be in the table. */
+struct pending {
 	uint32_t hash;
-	uint32_t key;
+	uint32_t node;
+	uint32_t path;        /* in builder->paths, a NUL behind it */
+	uint32_t path_bytes;
+	uint32_t value;       /* in builder->values or builder->text */
+	uint32_t value_bytes;
+	uint32_t canonical;   /* index of the key whose value it has; its own for a canonical path */
+	enum { VALUE_NONE, VALUE_OF_ATTRIBUTE, VALUE_OF_ELEMENT } kind;
+	uint32_t written;     /* where its value is in the document; 0: nowhere yet */
 };
 
 struct document_builder {
@@ -48,21 +63,23 @@ struct document_builder {
 	size_t raw_bytes;
 	size_t limit_bytes;
 	int error;
-	struct span strings; /* keys and names, as they will lie in the document */
-	struct span nodes;   /* struct layout_document_node */
-	struct span slots;   /* struct slot_entry, in no order */
+	struct span nodes;   /* struct layout_document_node; name and key are ids until the end */
+	struct span keys;    /* struct pending */
 	struct span frames;  /* struct frame, a stack */
-	struct span path;    /* canonical path of the innermost open element */
-	struct span alias;   /* its path by names */
+	struct span names;   /* every name once, with a NUL; a name's place is its id */
+	struct span paths;
+	struct span values;  /* of attributes */
 	struct span text;    /* all text so far, in document order */
-	struct tally names;  /* hash of a name -> its offset in strings */
+	struct span path;    /* canonical path of the innermost open element */
+	struct span alias;   /* its path by names, if that differs */
+	struct tally known;    /* hash of a name -> its id */
 	struct tally siblings; /* (parent, name) -> how many so far */
-	struct tally named;  /* (parent, name, value of @name) that were there */
+	struct tally named;    /* (parent, name, value of @name) that were there */
 };
 
 #define ALIAS_VALUE_LIMIT_BYTES 256
 
-static bool span_reserve(struct document_builder *builder, struct span *span, size_t more)
+static bool span_grow(struct document_builder *builder, struct span *span, size_t more)
 {
 	size_t room = span->room ? span->room : 512;
 	char *bytes;
@@ -75,8 +92,6 @@ static bool span_reserve(struct document_builder *builder, struct span *span, si
 	}
 	while (room - span->used < more)
 		room *= 2;
-	if (room == span->room)
-		return true;
 	bytes = realloc(span->bytes, room);
 	if (!bytes) {
 		builder->error = ZKCFG_ENOMEM;
@@ -87,14 +102,25 @@ static bool span_reserve(struct document_builder *builder, struct span *span, si
 	return true;
 }
 
-static bool span_append(struct document_builder *builder, struct span *span, const void *bytes, size_t size)
+/* Room for so many bytes more, uninitialised; NULL: there is none. */
+static inline void *span_extend(struct document_builder *builder, struct span *span, size_t more)
 {
-	if (!span_reserve(builder, span, size))
-		return false;
-	if (size > 0)
-		memcpy(span->bytes + span->used, bytes, size);
-	span->used += size;
-	return true;
+	void *at;
+
+	if (span->room - span->used < more && !span_grow(builder, span, more))
+		return NULL;
+	at = span->bytes + span->used;
+	span->used += more;
+	return at;
+}
+
+static inline bool span_append(struct document_builder *builder, struct span *span, const void *bytes, size_t size)
+{
+	void *at = span_extend(builder, span, size);
+
+	if (at && size > 0)
+		memcpy(at, bytes, size);
+	return at || size == 0;
 }
 
 static bool tally_grow(struct document_builder *builder, struct tally *tally)
@@ -151,7 +177,6 @@ static void tally_free(struct tally *tally)
 struct document_builder *document_builder_new(const struct document_origin *origin, const void *raw,
 					      size_t raw_bytes)
 {
-	static const char padding[LAYOUT_ALIGN]; /* offset 0 in strings means "none" */
 	struct document_builder *builder = calloc(1, sizeof(*builder));
 
 	if (!builder)
@@ -164,7 +189,7 @@ struct document_builder *document_builder_new(const struct document_origin *orig
 		builder->limit_bytes = raw_bytes * DOCUMENT_EXPANSION_LIMIT;
 	if (builder->limit_bytes < 65536)
 		builder->limit_bytes = 65536;
-	span_append(builder, &builder->strings, padding, sizeof(padding));
+	span_append(builder, &builder->names, "", 1); /* id 0 is no name's */
 	return builder;
 }
 
@@ -172,14 +197,16 @@ void document_builder_free(struct document_builder *builder)
 {
 	if (!builder)
 		return;
-	free(builder->strings.bytes);
 	free(builder->nodes.bytes);
-	free(builder->slots.bytes);
+	free(builder->keys.bytes);
 	free(builder->frames.bytes);
+	free(builder->names.bytes);
+	free(builder->paths.bytes);
+	free(builder->values.bytes);
+	free(builder->text.bytes);
 	free(builder->path.bytes);
 	free(builder->alias.bytes);
-	free(builder->text.bytes);
-	tally_free(&builder->names);
+	tally_free(&builder->known);
 	tally_free(&builder->siblings);
 	tally_free(&builder->named);
 	free(builder);
@@ -192,104 +219,153 @@ static struct frame *builder_top(struct document_builder *builder)
 	return (struct frame *)(void *)(builder->frames.bytes + builder->frames.used) - 1;
 }
 
-/* Append a NUL-terminated string to strings, 4-aligned; its offset. */
-static uint32_t builder_string(struct document_builder *builder, const char *bytes, size_t size)
+static struct layout_document_node *builder_node(struct document_builder *builder, uint32_t node)
 {
-	uint32_t at = (uint32_t)builder->strings.used;
-
-	if (!span_append(builder, &builder->strings, bytes, size) ||
-	    !span_append(builder, &builder->strings, "\0\0\0", 4 - size % 4))
-		return 0;
-	return at;
+	return (struct layout_document_node *)(void *)builder->nodes.bytes + node;
 }
 
-/* A name's offset in strings, which is its id as well. */
+static struct pending *builder_pending(const struct document_builder *builder, size_t index)
+{
+	return (struct pending *)(void *)builder->keys.bytes + index;
+}
+
+/* The id of a name; 0: out of memory. */
 static uint32_t builder_name(struct document_builder *builder, const char *name, size_t name_bytes)
 {
 	uint64_t hash = hash_bytes(name, name_bytes);
 
 	for (;;) {
-		uint32_t *at = tally_find(builder, &builder->names, hash);
+		uint32_t *id = tally_find(builder, &builder->known, hash);
 		const char *known;
 
-		if (!at)
+		if (!id)
 			return 0;
-		if (*at == 0) {
-			*at = builder_string(builder, name, name_bytes);
-			return *at;
+		if (*id == 0) {
+			uint32_t at = (uint32_t)builder->names.used;
+
+			if (!span_append(builder, &builder->names, name, name_bytes) ||
+			    !span_append(builder, &builder->names, "", 1))
+				return 0;
+			*id = at;
+			return at;
 		}
-		known = builder->strings.bytes + *at;
+		known = builder->names.bytes + *id;
 		if (strncmp(known, name, name_bytes) == 0 && known[name_bytes] == '\0')
-			return *at;
+			return *id;
 		hash++; /* two names, one hash */
 	}
 }
 
-/* Register a path, with its value or with one that is there already; the key's offset. */
-static uint32_t builder_key(struct document_builder *builder, uint32_t node, const struct span *path,
-			    const char *value, size_t value_bytes, const struct layout_key *same)
+/* Register a path; it is filled in but for its value. NULL: too long, or out of memory. */
+static struct pending *builder_key(struct document_builder *builder, uint32_t node, const struct span *path)
 {
-	struct layout_key key = { .node = node, .path_bytes = (uint32_t)path->used, .value = LAYOUT_NO_VALUE };
-	struct slot_entry slot = { .hash = (uint32_t)hash_bytes(path->bytes, path->used),
-				   .key = (uint32_t)builder->strings.used };
-	uint32_t string;
+	uint32_t index = (uint32_t)(builder->keys.used / sizeof(struct pending));
+	uint32_t at = (uint32_t)builder->paths.used;
+	struct pending *key;
 
 	if (path->used > DOCUMENT_PATH_LIMIT_BYTES) {
 		builder->error = ZKCFG_ERANGE;
-		return 0;
+		return NULL;
 	}
-	if (same) {
-		key.value = same->value;
-		key.value_bytes = same->value_bytes;
-	}
-	if (!span_append(builder, &builder->strings, &key, sizeof(key)) ||
-	    builder_string(builder, path->bytes, path->used) == 0)
-		return 0;
-	if (value) {
-		string = builder_string(builder, value, value_bytes);
-		if (string == 0)
-			return 0;
-		key.value = string;
-		key.value_bytes = (uint32_t)value_bytes;
-		memcpy(builder->strings.bytes + slot.key, &key, sizeof(key));
-	}
-	return span_append(builder, &builder->slots, &slot, sizeof(slot)) ? slot.key : 0;
+	if (!span_append(builder, &builder->paths, path->bytes, path->used) ||
+	    !span_append(builder, &builder->paths, "", 1))
+		return NULL;
+	key = span_extend(builder, &builder->keys, sizeof(*key));
+	if (key)
+		*key = (struct pending){ .hash = (uint32_t)hash_bytes(path->bytes, path->used), .node = node,
+					 .path = at, .path_bytes = (uint32_t)path->used, .canonical = index };
+	return key;
 }
 
-static bool path_step(struct document_builder *builder, struct span *path, const char *name, size_t name_bytes)
+/* Another path to what a canonical path names. */
+static void builder_alias_key(struct document_builder *builder, uint32_t node, uint32_t canonical)
 {
-	return span_append(builder, path, "/", 1) && span_append(builder, path, name, name_bytes);
+	struct pending *key = builder_key(builder, node, &builder->alias);
+
+	if (key)
+		key->canonical = canonical;
+}
+
+static bool path_step(struct document_builder *builder, struct span *path, const char *lead, size_t lead_bytes,
+		      const char *name, size_t name_bytes)
+{
+	char *at = span_extend(builder, path, lead_bytes + name_bytes);
+
+	if (!at)
+		return false;
+	memcpy(at, lead, lead_bytes);
+	memcpy(at + lead_bytes, name, name_bytes);
+	return true;
 }
 
 static bool path_position(struct document_builder *builder, struct span *path, uint32_t ordinal)
 {
-	char text[16];
-	int bytes = snprintf(text, sizeof(text), "[%u]", ordinal);
+	char text[16], *at = text + sizeof(text);
 
-	return ordinal == 1 || span_append(builder, path, text, (size_t)bytes);
+	if (ordinal == 1)
+		return true;
+	*--at = ']';
+	for (; ordinal > 0; ordinal /= 10)
+		*--at = (char)('0' + ordinal % 10);
+	*--at = '[';
+	return span_append(builder, path, at, (size_t)(text + sizeof(text) - at));
 }
 
-/* Attributes of the open element are over: its children see its final paths. */
-static void builder_body(struct document_builder *builder, struct frame *frame)
+/* Two ids as one key whose low bits depend on both; no two pairs have the same one. */
+static uint64_t pair_spread(uint32_t a, uint32_t b)
 {
-	struct layout_document_node *node;
+	uint64_t pair = ((uint64_t)a << 32 | b) * UINT64_C(0x9e3779b97f4a7c15);
 
-	if (frame->body || builder->error != 0)
-		return;
-	frame->body = true;
-	node = (struct layout_document_node *)(void *)builder->nodes.bytes + frame->node;
-	if (path_position(builder, &builder->alias, node->ordinal))
-		frame->alias_bytes = (uint32_t)builder->alias.used;
+	return pair ^ pair >> 32;
+}
+
+/* Which one of its name an element is below its parent, from 1; 0: out of memory. */
+static uint32_t builder_ordinal(struct document_builder *builder, struct frame *parent, uint32_t name_id)
+{
+	uint32_t *count;
+
+	if (!parent)
+		return 1;
+	for (unsigned i = 0; i < FRAME_NAMES; i++) {
+		if (parent->names[i].name_id == 0)
+			parent->names[i].name_id = name_id;
+		if (parent->names[i].name_id == name_id)
+			return ++parent->names[i].count;
+	}
+	count = tally_find(builder, &builder->siblings, pair_spread(parent->node, name_id));
+	return count ? ++*count : 0;
+}
+
+/* The path by names of an open element whose @name, if it had one, would be known by now. */
+static bool frame_end_alias(struct document_builder *builder, struct frame *frame)
+{
+	if (!frame->alias_differs || frame->alias_ended)
+		return true;
+	frame->alias_ended = true;
+	if (!path_position(builder, &builder->alias, builder_node(builder, frame->node)->ordinal))
+		return false;
+	frame->alias_bytes = (uint32_t)builder->alias.used;
+	return true;
+}
+
+/* Begin a frame's path by names with its parent's, where that differs. */
+static bool frame_begin_alias(struct document_builder *builder, struct frame *frame, struct frame *parent,
+			      const char *name, size_t name_bytes)
+{
+	if (!parent || !parent->alias_differs)
+		return true;
+	frame->alias_differs = true;
+	frame->alias_lost = parent->alias_lost;
+	if (!frame_end_alias(builder, parent) || !path_step(builder, &builder->alias, "/", 1, name, name_bytes))
+		return false;
+	frame->alias_bytes = (uint32_t)builder->alias.used;
+	return true;
 }
 
 void document_builder_open(struct document_builder *builder, const char *name, size_t name_bytes)
 {
+	struct frame *parent = builder_top(builder), frame = { .text_begin = (uint32_t)builder->text.used };
 	struct layout_document_node node = { 0 };
-	struct frame frame = { 0 }, *parent = builder_top(builder);
-	uint32_t *ordinal;
-	struct {
-		uint32_t parent, name;
-	} sibling;
 
 	if (builder->error != 0)
 		return;
@@ -297,30 +373,21 @@ void document_builder_open(struct document_builder *builder, const char *name, s
 		builder->error = ZKCFG_EINVAL; /* a second root element */
 		return;
 	}
-	if (parent) {
-		builder_body(builder, parent);
+	if (parent)
 		parent->has_elements = true;
-	}
 	frame.node = (uint32_t)(builder->nodes.used / sizeof(node));
 	frame.name_id = builder_name(builder, name, name_bytes);
-	frame.text_begin = (uint32_t)builder->text.used;
-	frame.alias_differs = parent && parent->alias_differs;
-	frame.alias_lost = parent && parent->alias_lost;
-	sibling.parent = parent ? parent->node : DOCUMENT_NODE_NONE;
-	sibling.name = frame.name_id;
-	ordinal = tally_find(builder, &builder->siblings, hash_bytes(&sibling, sizeof(sibling)));
-	if (!ordinal || frame.name_id == 0)
+	if (frame.name_id == 0)
 		return;
-	node.ordinal = ++*ordinal;
+	node.ordinal = builder_ordinal(builder, parent, frame.name_id);
 	node.kind_depth = (uint32_t)(builder->frames.used / sizeof(frame)) << 8 | ZKCFG_ELEMENT;
 	node.parent = parent ? parent->node : frame.node;
 	node.name = frame.name_id;
-	if (!path_step(builder, &builder->path, name, name_bytes) ||
+	if (node.ordinal == 0 || !path_step(builder, &builder->path, "/", 1, name, name_bytes) ||
 	    !path_position(builder, &builder->path, node.ordinal) ||
-	    !path_step(builder, &builder->alias, name, name_bytes))
+	    !frame_begin_alias(builder, &frame, parent, name, name_bytes))
 		return;
 	frame.path_bytes = (uint32_t)builder->path.used;
-	frame.alias_bytes = (uint32_t)builder->alias.used;
 	if (frame.path_bytes > DOCUMENT_PATH_LIMIT_BYTES) {
 		builder->error = ZKCFG_ERANGE;
 		return;
@@ -329,19 +396,35 @@ void document_builder_open(struct document_builder *builder, const char *name, s
 		span_append(builder, &builder->frames, &frame, sizeof(frame));
 }
 
+/* The path by names of the parent and this element's name, where neither had one so far. */
+static bool frame_make_alias(struct document_builder *builder, struct frame *frame)
+{
+	const char *name = builder->names.bytes + frame->name_id;
+	uint32_t parent_bytes = frame->node > 0 ? frame[-1].path_bytes : 0;
+
+	builder->alias.used = 0;
+	return span_append(builder, &builder->alias, builder->path.bytes, parent_bytes) &&
+	       path_step(builder, &builder->alias, "/", 1, name, strlen(name));
+}
+
 /* The element has @name: put it into the path by names, if that leads here. */
 static void builder_alias(struct document_builder *builder, struct frame *frame, const char *value,
 			  size_t value_bytes)
 {
-	const struct frame *parent = frame->node > 0 ? frame - 1 : NULL;
 	bool single = memchr(value, '\'', value_bytes) != NULL;
 	const char *quote = single ? "\"" : "'";
 	struct {
 		uint32_t parent, name;
 		uint64_t value;
-	} same = { parent ? parent->node : DOCUMENT_NODE_NONE, frame->name_id, hash_bytes(value, value_bytes) };
+	} same = { frame->node > 0 ? frame[-1].node : DOCUMENT_NODE_NONE, frame->name_id,
+		   hash_bytes(value, value_bytes) };
 	uint32_t *count;
 
+	if (!frame->alias_differs && !frame_make_alias(builder, frame))
+		return;
+	frame->alias_differs = true;
+	frame->alias_ended = true; /* its place in the path by names is final; attributes may still come */
+	frame->alias_bytes = (uint32_t)builder->alias.used;
 	if (value_bytes > ALIAS_VALUE_LIMIT_BYTES || (single && memchr(value, '"', value_bytes))) {
 		frame->alias_lost = true; /* cannot be said; the step by step walk says so too */
 		return;
@@ -351,37 +434,10 @@ static void builder_alias(struct document_builder *builder, struct frame *frame,
 		return;
 	if (++*count > 1)
 		frame->alias_lost = true;
-	if (!span_append(builder, &builder->alias, "[@name=", 7) ||
-	    !span_append(builder, &builder->alias, quote, 1) ||
-	    !span_append(builder, &builder->alias, value, value_bytes) ||
-	    !span_append(builder, &builder->alias, quote, 1) || !span_append(builder, &builder->alias, "]", 1))
-		return;
-	frame->alias_differs = true;
-	frame->alias_bytes = (uint32_t)builder->alias.used;
-	frame->body = true; /* its place in the path by names is final; attributes may still come */
-}
-
-/*
- * Keys by names of attributes are made when their element closes: @name may
- * be behind them. Until then only the canonical key is there.
- */
-static void builder_attribute_alias(struct document_builder *builder, const struct frame *frame, uint32_t node)
-{
-	const struct layout_document_node *record =
-		(const struct layout_document_node *)(const void *)builder->nodes.bytes + node;
-	const char *name = builder->strings.bytes + record->name;
-	size_t name_bytes = strlen(name);
-	struct layout_key canonical;
-	char copy[DOCUMENT_PATH_LIMIT_BYTES];
-
-	memcpy(&canonical, builder->strings.bytes + record->key, sizeof(canonical));
-	if (frame->alias_bytes + name_bytes + 2 > DOCUMENT_PATH_LIMIT_BYTES)
-		return; /* found by the step by step walk */
-	memcpy(copy, name, name_bytes); /* strings may move */
-	builder->alias.used = frame->alias_bytes;
-	if (path_step(builder, &builder->alias, "@", 1) && span_append(builder, &builder->alias, copy, name_bytes))
-		builder_key(builder, node, &builder->alias, NULL, 0, &canonical);
-	builder->alias.used = frame->alias_bytes;
+	if (path_step(builder, &builder->alias, "[@name=", 7, quote, 1) &&
+	    path_step(builder, &builder->alias, value, value_bytes, quote, 1) &&
+	    span_append(builder, &builder->alias, "]", 1))
+		frame->alias_bytes = (uint32_t)builder->alias.used;
 }
 
 void document_builder_attribute(struct document_builder *builder, const char *name, size_t name_bytes,
@@ -389,6 +445,7 @@ void document_builder_attribute(struct document_builder *builder, const char *na
 {
 	struct frame *frame = builder_top(builder);
 	struct layout_document_node node = { 0 };
+	struct pending *key;
 	uint32_t index;
 
 	if (builder->error != 0)
@@ -402,11 +459,18 @@ void document_builder_attribute(struct document_builder *builder, const char *na
 	node.parent = frame->node;
 	node.end = index + 1;
 	node.name = builder_name(builder, name, name_bytes);
-	if (!path_step(builder, &builder->path, "@", 1) || !span_append(builder, &builder->path, name, name_bytes))
+	if (node.name == 0 || !path_step(builder, &builder->path, "/@", 2, name, name_bytes))
 		return;
-	node.key = builder_key(builder, index, &builder->path, value, value_bytes, NULL);
+	key = builder_key(builder, index, &builder->path);
 	builder->path.used = frame->path_bytes;
-	if (!span_append(builder, &builder->nodes, &node, sizeof(node)))
+	if (!key)
+		return;
+	key->kind = VALUE_OF_ATTRIBUTE;
+	key->value = (uint32_t)builder->values.used;
+	key->value_bytes = (uint32_t)value_bytes;
+	node.key = key->canonical;
+	if (!span_append(builder, &builder->values, value, value_bytes) ||
+	    !span_append(builder, &builder->nodes, &node, sizeof(node)))
 		return;
 	if (name_bytes == 4 && memcmp(name, "name", 4) == 0 && !frame->alias_lost)
 		builder_alias(builder, frame, value, value_bytes);
@@ -428,27 +492,46 @@ void document_builder_text(struct document_builder *builder, const char *text, s
 	span_append(builder, &builder->text, text, text_bytes);
 }
 
-static void builder_element_keys(struct document_builder *builder, const struct frame *frame)
+/*
+ * The paths by names of an element and of its attributes. They are made when
+ * it closes, as @name may stand behind other attributes.
+ */
+static void builder_alias_keys(struct document_builder *builder, const struct frame *frame)
 {
-	bool valued = !frame->has_elements || frame->has_own_text;
-	const char *value = valued ? (builder->text.bytes ? builder->text.bytes + frame->text_begin : "") : NULL;
-	struct layout_document_node *nodes = (struct layout_document_node *)(void *)builder->nodes.bytes;
+	const struct layout_document_node *nodes = builder_node(builder, 0);
 	uint32_t count = (uint32_t)(builder->nodes.used / sizeof(*nodes));
-	struct layout_key canonical;
-	uint32_t key;
 
-	nodes[frame->node].end = count;
-	key = builder_key(builder, frame->node, &builder->path, value,
-			  valued ? builder->text.used - frame->text_begin : 0, NULL);
-	if (key == 0)
+	builder->alias.used = frame->alias_bytes;
+	builder_alias_key(builder, frame->node, nodes[frame->node].key);
+	for (uint32_t i = frame->node + 1; i < count && (nodes[i].kind_depth & 0xff) == ZKCFG_ATTRIBUTE; i++) {
+		const char *name = builder->names.bytes + nodes[i].name;
+		size_t name_bytes = strlen(name);
+
+		if (frame->alias_bytes + name_bytes + 2 > DOCUMENT_PATH_LIMIT_BYTES)
+			continue; /* found by the step by step walk */
+		if (path_step(builder, &builder->alias, "/@", 2, name, name_bytes))
+			builder_alias_key(builder, i, nodes[i].key);
+		builder->alias.used = frame->alias_bytes;
+	}
+}
+
+static void builder_element_keys(struct document_builder *builder, struct frame *frame)
+{
+	struct layout_document_node *node = builder_node(builder, frame->node);
+	struct pending *key = builder_key(builder, frame->node, &builder->path);
+
+	if (!key)
 		return;
-	nodes[frame->node].key = key;
-	if (!frame->alias_differs || frame->alias_lost || frame->alias_bytes > DOCUMENT_PATH_LIMIT_BYTES)
-		return;
-	memcpy(&canonical, builder->strings.bytes + key, sizeof(canonical));
-	builder_key(builder, frame->node, &builder->alias, NULL, 0, &canonical);
-	for (uint32_t i = frame->node + 1; i < count && (nodes[i].kind_depth & 0xff) == ZKCFG_ATTRIBUTE; i++)
-		builder_attribute_alias(builder, frame, i);
+	node->end = (uint32_t)(builder->nodes.used / sizeof(*node));
+	node->key = key->canonical;
+	if (!frame->has_elements || frame->has_own_text) {
+		key->kind = VALUE_OF_ELEMENT;
+		key->value = frame->text_begin;
+		key->value_bytes = (uint32_t)(builder->text.used - frame->text_begin);
+	}
+	if (frame->alias_differs && !frame->alias_lost && frame_end_alias(builder, frame) &&
+	    frame->alias_bytes <= DOCUMENT_PATH_LIMIT_BYTES)
+		builder_alias_keys(builder, frame);
 }
 
 void document_builder_close(struct document_builder *builder)
@@ -461,60 +544,176 @@ void document_builder_close(struct document_builder *builder)
 		builder->error = ZKCFG_EINVAL;
 		return;
 	}
-	builder_body(builder, frame);
 	builder_element_keys(builder, frame);
 	builder->frames.used -= sizeof(*frame);
 	parent = builder_top(builder);
 	builder->path.used = parent ? parent->path_bytes : 0;
-	builder->alias.used = parent ? parent->alias_bytes : 0;
+	builder->alias.used = parent && parent->alias_differs ? parent->alias_bytes : 0;
 }
 
-static void builder_fill_slots(const struct document_builder *builder, struct layout_slot *slots, uint32_t mask)
-{
-	const struct slot_entry *entries = (const struct slot_entry *)(const void *)builder->slots.bytes;
+/*
+ * Laying it out
+ */
 
-	for (size_t i = 0; i < builder->slots.used / sizeof(*entries); i++) {
-		uint32_t at = entries[i].hash & mask;
+/* Where the next key or name goes, while a document is written; bytes NULL: only count. */
+struct writer {
+	char *bytes;
+	uint64_t at;
+};
+
+static void writer_put(struct writer *writer, const void *bytes, size_t size)
+{
+	if (writer->bytes && size > 0)
+		memcpy(writer->bytes + writer->at, bytes, size);
+	writer->at += size;
+}
+
+static void writer_align(struct writer *writer)
+{
+	writer_put(writer, "\0\0\0", -writer->at % LAYOUT_KEY_ALIGN);
+}
+
+static const char *pending_value(const struct document_builder *builder, const struct pending *key)
+{
+	const struct span *span = key->kind == VALUE_OF_ATTRIBUTE ? &builder->values : &builder->text;
+
+	return span->bytes ? span->bytes + key->value : "";
+}
+
+/* A value, its length before it where that does not fit into a key; the value's offset. */
+static uint32_t writer_value(struct writer *writer, const struct document_builder *builder,
+			     const struct pending *key)
+{
+	uint32_t offset;
+
+	if (key->value_bytes >= LAYOUT_LONG_VALUE) {
+		writer_align(writer);
+		writer_put(writer, &key->value_bytes, sizeof(key->value_bytes));
+	}
+	offset = (uint32_t)writer->at;
+	writer_put(writer, pending_value(builder, key), key->value_bytes);
+	writer_put(writer, "", 1);
+	return offset;
+}
+
+/* Write a key, and its value unless that is there already; counting, it stays as it is. */
+static void builder_write_key(const struct document_builder *builder, struct writer *writer, struct pending *key)
+{
+	struct pending *canonical = builder_pending(builder, key->canonical);
+	struct layout_key head = { .node = key->node, .path_bytes = (uint16_t)key->path_bytes };
+	const char *path = builder->paths.bytes + key->path;
+	uint64_t here;
+
+	writer_align(writer);
+	here = writer->at;
+	writer->at += offsetof(struct layout_key, path);
+	writer_put(writer, path, key->path_bytes + 1);
+	if (canonical->kind != VALUE_NONE) {
+		if (canonical->written == 0)
+			canonical->written = writer_value(writer, builder, canonical);
+		head.value = canonical->written;
+		head.value_bytes = (uint16_t)(canonical->value_bytes < LAYOUT_LONG_VALUE ? canonical->value_bytes
+											 : LAYOUT_LONG_VALUE);
+	}
+	if (!writer->bytes)
+		return;
+	memcpy(writer->bytes + here, &head, offsetof(struct layout_key, path));
+	key->path = (uint32_t)here; /* from now on where its key is in the document */
+}
+
+static void builder_fill_slots(const struct document_builder *builder, const struct zkcfg_document *head, char *bytes)
+{
+	struct layout_slot *slots =
+		(struct layout_slot *)(void *)(bytes + document_slots_offset(head->name_bytes));
+
+	for (size_t i = 0; i < builder->keys.used / sizeof(struct pending); i++) {
+		const struct pending *key = builder_pending(builder, i);
+		uint32_t at = key->hash & head->slot_mask;
 
 		while (slots[at].key != 0)
-			at = (at + 1) & mask;
-		slots[at] = (struct layout_slot){ .hash = entries[i].hash, .key = entries[i].key };
+			at = (at + 1) & head->slot_mask;
+		slots[at] = (struct layout_slot){ .hash = key->hash, .key = key->path };
 	}
 }
 
-static void document_seal(struct zkcfg_document *document)
+/* All keys with their values, then all names; bytes NULL: only count. What is behind them. */
+static uint64_t builder_write_strings(const struct document_builder *builder, const struct zkcfg_document *head,
+				      char *bytes, uint32_t *names)
 {
-	const char *behind = (const char *)document + offsetof(struct zkcfg_document, name_hash);
+	struct writer writer = { .bytes = bytes, .at = document_slots_end(head) };
+	size_t key_count = builder->keys.used / sizeof(struct pending);
 
-	document->checksum = hash_bytes(behind, document->size_bytes - offsetof(struct zkcfg_document, name_hash));
+	for (size_t i = 0; i < key_count; i++)
+		builder_pending(builder, i)->written = 0;
+	for (size_t i = 0; i < key_count; i++)
+		builder_write_key(builder, &writer, builder_pending(builder, i));
+	*names = (uint32_t)writer.at;
+	writer_put(&writer, builder->names.bytes, builder->names.used);
+	writer_align(&writer);
+	return writer.at;
+}
+
+/* Nodes with ids made into offsets. */
+static void builder_write_nodes(const struct document_builder *builder, const struct zkcfg_document *head,
+				uint32_t names, char *bytes)
+{
+	struct layout_document_node *nodes = (struct layout_document_node *)(void *)(bytes + head->nodes);
+
+	if (head->node_count > 0)
+		memcpy(nodes, builder->nodes.bytes, builder->nodes.used);
+	for (uint32_t i = 0; i < head->node_count; i++) {
+		nodes[i].name += names;
+		nodes[i].key = builder_pending(builder, nodes[i].key)->path;
+	}
 }
 
 static int builder_lay_out(const struct document_builder *builder, struct zkcfg_document *head)
 {
-	size_t keys = builder->slots.used / sizeof(struct slot_entry), slot_count = 1;
-	size_t name_bytes = strlen(builder->origin.name);
-	uint64_t at = sizeof(*head);
+	size_t key_count = builder->keys.used / sizeof(struct pending), slot_count = 1;
+	uint64_t nodes, size_bytes;
+	uint32_t names;
 
-	while (slot_count * 3 < keys * 4 + 3)
+	while (slot_count * 3 < key_count * 4 + 3)
 		slot_count *= 2;
-	at = (at + name_bytes + 1 + 7) & ~UINT64_C(7);
-	head->slots = (uint32_t)at;
+	head->name_bytes = (uint32_t)strlen(builder->origin.name);
 	head->slot_mask = (uint32_t)slot_count - 1;
-	at += slot_count * sizeof(struct layout_slot);
-	head->strings = (uint32_t)at;
-	head->strings_bytes = (uint32_t)builder->strings.used;
-	at += builder->strings.used;
-	head->nodes = (uint32_t)at;
-	head->node_count = (uint32_t)(builder->nodes.used / sizeof(struct layout_document_node));
-	at += builder->nodes.used;
-	head->raw = (uint32_t)at;
-	head->raw_bytes = (uint32_t)builder->raw_bytes;
-	at = layout_align(at + builder->raw_bytes + 1);
-	if (at > builder->limit_bytes)
+	nodes = builder_write_strings(builder, head, NULL, &names);
+	if (nodes > builder->limit_bytes)
 		return ZKCFG_ERANGE;
-	head->size_bytes = (uint32_t)at;
-	head->name_bytes = (uint32_t)name_bytes;
+	head->nodes = (uint32_t)nodes;
+	head->node_count = (uint32_t)(builder->nodes.used / sizeof(struct layout_document_node));
+	head->raw_bytes = (uint32_t)builder->raw_bytes;
+	size_bytes = layout_align(document_raw_offset(head) + builder->raw_bytes + 1);
+	if (size_bytes > builder->limit_bytes)
+		return ZKCFG_ERANGE;
+	head->size_bytes = (uint32_t)size_bytes;
 	return 0;
+}
+
+/* Put all parts where the head says; everything between them is 0. */
+static void builder_write(const struct document_builder *builder, const struct zkcfg_document *head, char *bytes)
+{
+	struct layout_origin origin = { .name_hash = hash_bytes(builder->origin.name, head->name_bytes) };
+	uint64_t raw = document_raw_offset(head);
+	uint32_t names;
+
+	memset(bytes, 0, document_slots_end(head));
+	memcpy(bytes, head, sizeof(*head));
+	memcpy(bytes + sizeof(*head), builder->origin.name, head->name_bytes);
+	memcpy(bytes + document_origin_offset(head->name_bytes), &origin, sizeof(origin));
+	builder_write_strings(builder, head, bytes, &names);
+	builder_fill_slots(builder, head, bytes);
+	builder_write_nodes(builder, head, names, bytes);
+	if (builder->raw_bytes > 0)
+		memcpy(bytes + raw, builder->raw, builder->raw_bytes);
+	memset(bytes + raw + head->raw_bytes, 0, head->size_bytes - raw - head->raw_bytes);
+}
+
+uint64_t document_checksum(const struct zkcfg_document *document)
+{
+	size_t head = offsetof(struct zkcfg_document, checksum) + sizeof(document->checksum);
+
+	return hash_bytes((const char *)document + head, document->size_bytes - head);
 }
 
 int document_builder_finish(struct document_builder *builder, struct zkcfg_document **document,
@@ -535,18 +734,8 @@ int document_builder_finish(struct document_builder *builder, struct zkcfg_docum
 		err = ZKCFG_ENOMEM;
 		goto free_builder;
 	}
-	memset(bytes, 0, head.strings);
-	memcpy(bytes, &head, sizeof(head));
-	memcpy(bytes + sizeof(head), builder->origin.name, head.name_bytes);
-	memcpy(bytes + head.strings, builder->strings.bytes, builder->strings.used);
-	if (builder->nodes.used > 0)
-		memcpy(bytes + head.nodes, builder->nodes.bytes, builder->nodes.used);
-	if (builder->raw_bytes > 0)
-		memcpy(bytes + head.raw, builder->raw, builder->raw_bytes);
-	memset(bytes + head.raw + head.raw_bytes, 0, head.size_bytes - head.raw - head.raw_bytes);
+	builder_write(builder, &head, bytes);
 	made = (struct zkcfg_document *)(void *)bytes;
-	builder_fill_slots(builder, (struct layout_slot *)(void *)(bytes + head.slots), head.slot_mask);
-	made->name_hash = hash_bytes(builder->origin.name, head.name_bytes);
 	document_restamp(made, &builder->origin);
 	*document = made;
 	*size_bytes = head.size_bytes;
@@ -557,8 +746,11 @@ free_builder:
 
 void document_restamp(struct zkcfg_document *document, const struct document_origin *origin)
 {
-	document->created = origin->created;
-	document->revision = origin->revision;
-	document->version = origin->version;
-	document_seal(document);
+	struct layout_origin *stamp =
+		(struct layout_origin *)(void *)((char *)document + document_origin_offset(document->name_bytes));
+
+	stamp->created = origin->created;
+	stamp->revision = origin->revision;
+	stamp->version = origin->version;
+	document->checksum = document_checksum(document);
 }

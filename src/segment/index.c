@@ -8,32 +8,12 @@
 
 #include "segment/document.h"
 #include "segment/hash.h"
+#include "segment/index_read.h"
 #include "segment/layout.h"
 
-#define ENTRY_TAG_BITS 4
-#define ENTRY_HASH_SHIFT 36
-#define ENTRY_HASH_MASK ((UINT64_C(1) << 28) - 1)
-
-static uint64_t entry_make(uint64_t tag, uint64_t offset, uint64_t hash)
+static uint64_t entry_make(uint64_t tag, uint64_t offset)
 {
-	return tag | offset / LAYOUT_ALIGN << ENTRY_TAG_BITS | (hash & ENTRY_HASH_MASK) << ENTRY_HASH_SHIFT;
-}
-
-static uint64_t entry_tag(uint64_t entry)
-{
-	return entry & 15;
-}
-
-static uint64_t entry_offset(uint64_t entry)
-{
-	return (entry >> ENTRY_TAG_BITS & UINT32_MAX) * LAYOUT_ALIGN;
-}
-
-static unsigned hash_chunk(uint64_t hash, unsigned level)
-{
-	if (level == INDEX_LEVELS - 1)
-		return (unsigned)(hash & 15);
-	return (unsigned)(hash >> (59 - 5 * level)) & 31;
+	return tag | offset;
 }
 
 /* Spread a checksum, so that sums of them mean something. */
@@ -107,7 +87,7 @@ static int apply_write(struct apply *apply, uint64_t tag, uint32_t bitmap, const
 	node->content = branch->content;
 	memcpy(node->entries, entries, entry_count * sizeof(*entries));
 	apply->delta.live_bytes += (int64_t)node_bytes(entry_count);
-	branch->entry = entry_make(tag, offset, 0);
+	branch->entry = entry_make(tag, offset);
 	return 0;
 }
 
@@ -130,12 +110,20 @@ void index_sort(struct index_change *changes, size_t change_count)
 	qsort(changes, change_count, sizeof(*changes), change_compare);
 }
 
+static uint64_t entry_of_document(const struct zkcfg_document *document, uint64_t offset)
+{
+	uint64_t slots_log2 = (uint64_t)__builtin_ctzll((uint64_t)document->slot_mask + 1) & 31;
+
+	return entry_make(LAYOUT_TAG_DOCUMENT, offset) | entry_hash(document_hash(document)) |
+	       slots_log2 << LAYOUT_ENTRY_SLOTS_SHIFT;
+}
+
 /* An index entry of a document, as the change that would have put it there. */
 static struct index_change change_of(const struct apply *apply, uint64_t entry)
 {
 	const struct zkcfg_document *document = apply_document(apply, entry_offset(entry));
 
-	return (struct index_change){ .hash = document->name_hash, .name = zkcfg_document_name(document),
+	return (struct index_change){ .hash = document_hash(document), .name = zkcfg_document_name(document),
 				      .name_bytes = document->name_bytes, .document = entry_offset(entry) };
 }
 
@@ -153,7 +141,7 @@ static int apply_bucket(struct apply *apply, const struct index_change *changes,
 		return ZKCFG_ENOMEM;
 	branch->content = 0;
 	for (size_t i = 0; i < change_count; i++) {
-		entries[i] = entry_make(LAYOUT_TAG_DOCUMENT, changes[i].document, changes[i].hash);
+		entries[i] = entry_of_document(apply_document(apply, changes[i].document), changes[i].document);
 		branch->content += apply_content(apply, entries[i]);
 	}
 	err = apply_write(apply, LAYOUT_TAG_BUCKET, (uint32_t)change_count, entries, (unsigned)change_count, branch);
@@ -200,7 +188,7 @@ static int apply_build(struct apply *apply, const struct index_change *changes, 
 		return 0;
 	}
 	if (change_count == 1) {
-		branch->entry = entry_make(LAYOUT_TAG_DOCUMENT, changes->document, changes->hash);
+		branch->entry = entry_of_document(apply_document(apply, changes->document), changes->document);
 		branch->content = apply_content(apply, branch->entry);
 		return 0;
 	}
@@ -352,47 +340,6 @@ int index_apply(struct arena *arena, uint64_t top, const struct index_change *ch
  * Reading
  */
 
-/* The node of an entry, all of it before `end`; NULL: it is not. */
-static const struct layout_node *view_node(const struct index_view *view, uint64_t entry, uint64_t end)
-{
-	uint64_t offset = entry_offset(entry), count;
-	const struct layout_node *node = (const void *)(view->base + offset);
-
-	if (end > view->end || offset + sizeof(*node) > end)
-		return NULL;
-	count = entry_tag(entry) == LAYOUT_TAG_NODE ? (uint64_t)__builtin_popcount(node->bitmap) : node->bitmap;
-	if (count == 0 || offset + sizeof(*node) + count * sizeof(uint64_t) > end)
-		return NULL;
-	return node;
-}
-
-static const struct zkcfg_document *view_document(const struct index_view *view, uint64_t entry, uint64_t end)
-{
-	uint64_t offset = entry_offset(entry);
-	const struct zkcfg_document *document = (const void *)(view->base + offset);
-
-	if (entry_tag(entry) != LAYOUT_TAG_DOCUMENT || end > view->end || offset >= end ||
-	    document_check(document, end - offset) < 0)
-		return NULL;
-	return document;
-}
-
-static int view_match(const struct index_view *view, uint64_t entry, uint64_t end, uint64_t hash,
-		      const char *name, size_t name_bytes, const struct zkcfg_document **document)
-{
-	const struct zkcfg_document *found;
-
-	if (entry >> ENTRY_HASH_SHIFT != (hash & ENTRY_HASH_MASK))
-		return ZKCFG_ENODOC;
-	found = view_document(view, entry, end);
-	if (!found)
-		return ZKCFG_ECORRUPT;
-	if (found->name_bytes != name_bytes || memcmp(zkcfg_document_name(found), name, name_bytes) != 0)
-		return ZKCFG_ENODOC;
-	*document = found;
-	return 0;
-}
-
 static int view_match_bucket(const struct index_view *view, uint64_t entry, uint64_t end, uint64_t hash,
 			     const char *name, size_t name_bytes, const struct zkcfg_document **document)
 {
@@ -409,26 +356,42 @@ static int view_match_bucket(const struct index_view *view, uint64_t entry, uint
 int index_find(const struct index_view *view, uint64_t hash, const char *name, size_t name_bytes,
 	       const struct zkcfg_document **document)
 {
-	uint64_t entry = view->top, end = view->end;
-	const struct layout_node *node;
+	uint64_t entry, end;
+	int err;
 
-	for (unsigned level = 0; entry_tag(entry) == LAYOUT_TAG_NODE; level++) {
-		unsigned chunk;
-
-		node = level < INDEX_LEVELS ? view_node(view, entry, end) : NULL;
-		if (!node)
-			return ZKCFG_ECORRUPT;
-		chunk = hash_chunk(hash, level);
-		if (!(node->bitmap >> chunk & 1))
-			return ZKCFG_ENODOC;
-		end = entry_offset(entry);
-		entry = node->entries[__builtin_popcount(node->bitmap & ((UINT32_C(1) << chunk) - 1))];
-	}
-	if (entry == 0)
-		return view->top == 0 ? ZKCFG_ENODOC : ZKCFG_ECORRUPT;
+	err = view_descend(view, hash, &entry, &end);
+	if (err < 0)
+		return err;
 	if (entry_tag(entry) == LAYOUT_TAG_BUCKET)
 		return view_match_bucket(view, entry, end, hash, name, name_bytes, document);
 	return view_match(view, entry, end, hash, name, name_bytes, document);
+}
+
+int index_get(const struct index_view *view, const char *name, const char *path, const char **value)
+{
+	size_t name_bytes = strlen(name), path_bytes;
+	uint64_t hash = hash_bytes(name, name_bytes), entry, end;
+	const struct zkcfg_document *document;
+	const struct layout_key *key;
+	uint32_t path_hash;
+	int err;
+
+	err = view_descend(view, hash, &entry, &end);
+	if (err < 0)
+		return err;
+	/* what a look-up in the document needs is on its way while the rest is worked out */
+	__builtin_prefetch(view->base + entry_offset(entry));
+	path_bytes = strlen(path);
+	path_hash = (uint32_t)hash_bytes(path, path_bytes);
+	__builtin_prefetch(view->base + entry_offset(entry) + entry_slot_offset(entry, name_bytes, path_hash));
+	if (entry_tag(entry) == LAYOUT_TAG_BUCKET)
+		err = view_match_bucket(view, entry, end, hash, name, name_bytes, &document);
+	else
+		err = view_match(view, entry, end, hash, name, name_bytes, &document);
+	if (err < 0)
+		return err;
+	key = document_look_up(document, path_hash, path, path_bytes);
+	return key ? document_key_value(document, key, value) : document_walk_string(document, path, value);
 }
 
 static void walk_from(struct index_walk *walk, const struct index_view *view, uint64_t entry, uint64_t end)
@@ -459,7 +422,7 @@ int index_walk_next(struct index_walk *walk, const struct zkcfg_document **docum
 
 		if (entry_tag(entry) == LAYOUT_TAG_DOCUMENT) {
 			found = view_document(&walk->view, entry, end);
-			if (!found || walk->left == 0)
+			if (!found || document_check(found, end - entry_offset(entry)) < 0 || walk->left == 0)
 				return ZKCFG_ECORRUPT;
 			walk->left--;
 			walk->depth--;
@@ -469,7 +432,7 @@ int index_walk_next(struct index_walk *walk, const struct zkcfg_document **docum
 		node = entry != 0 && entry_tag(entry) <= LAYOUT_TAG_BUCKET ? view_node(&walk->view, entry, end) : NULL;
 		if (!node)
 			return ZKCFG_ECORRUPT;
-		count = entry_tag(entry) == LAYOUT_TAG_NODE ? (uint32_t)__builtin_popcount(node->bitmap) : node->bitmap;
+		count = entry_tag(entry) == LAYOUT_TAG_NODE ? bits_count(node->bitmap) : node->bitmap;
 		next = walk->steps[walk->depth - 1].next++;
 		if (next >= count) {
 			walk->depth--;
@@ -489,16 +452,21 @@ static bool verify_content(const struct index_view *view, uint64_t entry, unsign
 {
 	const struct layout_node *node = (const void *)(view->base + entry_offset(entry));
 	bool is_bucket = entry_tag(entry) == LAYOUT_TAG_BUCKET;
+	const struct zkcfg_document *document;
 	uint64_t sum = 0, child;
 	uint32_t count;
 
 	if (entry_tag(entry) == LAYOUT_TAG_DOCUMENT) {
-		*content = index_mix(((const struct zkcfg_document *)(const void *)node)->checksum);
-		return true;
+		document = (const void *)node;
+		*content = index_mix(document->checksum);
+		return entry == entry_of_document(document, entry_offset(entry));
 	}
-	count = is_bucket ? node->bitmap : (uint32_t)__builtin_popcount(node->bitmap);
+	count = is_bucket ? node->bitmap : bits_count(node->bitmap);
 	if (level > INDEX_LEVELS || (level == INDEX_LEVELS && !is_bucket) || node->reserved != 0)
 		return false;
+	for (uint64_t at = sizeof(*node) + count * sizeof(uint64_t); at < node_bytes(count); at++)
+		if (((const uint8_t *)node)[at] != 0)
+			return false;
 	for (uint32_t i = 0; i < count; i++) {
 		if (!verify_content(view, node->entries[i], is_bucket ? INDEX_LEVELS + 1 : level + 1, &child))
 			return false;
@@ -547,7 +515,7 @@ static int diff_side(struct diff *diff, bool is_newer, uint64_t entry, uint64_t 
 	walk.left = *left;
 	while ((err = index_walk_next(&walk, &document)) == 0) {
 		*left = walk.left;
-		err = index_find(there, document->name_hash, zkcfg_document_name(document), document->name_bytes,
+		err = index_find(there, document_hash(document), zkcfg_document_name(document), document->name_bytes,
 				 &other);
 		if (err < 0 && err != ZKCFG_ENODOC)
 			return err;

@@ -59,6 +59,11 @@ struct index_view {
 /* ZKCFG_ENODOC, ZKCFG_ECORRUPT. */
 int index_find(const struct index_view *view, uint64_t hash, const char *name, size_t name_bytes,
 	       const struct zkcfg_document **document);
+/*
+ * The string at a path of a document, in one go: index_find() and then
+ * zkcfg_document_string(), at the cost of less. Errors of both.
+ */
+int index_get(const struct index_view *view, const char *name, const char *path, const char **value);
 
 #define INDEX_LEVELS 13 /* 12 of five bits, one of four */
 

@@ -14,7 +14,7 @@
  *     256    seq: THE counter; futex for those that wait         release-stored last of a commit
  *     320    heartbeat, verified, daemon, source state, moved    single atomic words
  *     512    roots[64]: where the root of commit seq is,         in roots[seq % 64]
- *            as generation << 32 | offset / 16
+ *            as generation << 32 | offset / 64
  *     4096   status[0], status[1]: the text of the state;        status_version % 2 is the one in force
  *
  *   gen.<N>
@@ -41,7 +41,7 @@
 #define LAYOUT_VERSION 1u
 #define LAYOUT_DIRECTORY "v1"
 #define LAYOUT_SET_NAME_BYTES 65 /* 64 and a NUL */
-#define LAYOUT_ALIGN 16u
+#define LAYOUT_ALIGN 64u /* a line of the cache */
 
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "shared atomics must not use locks");
 
@@ -115,7 +115,7 @@ struct layout_arena {
 static_assert(sizeof(struct layout_arena) == 64, "arena");
 
 /* How far an arena may grow: an offset in units of LAYOUT_ALIGN has 32 bits. */
-#define LAYOUT_ARENA_LIMIT_BYTES (UINT64_C(1) << 36)
+#define LAYOUT_ARENA_LIMIT_BYTES (UINT64_C(1) << 38)
 
 #define LAYOUT_ROOT_MAGIC UINT64_C(0x00746f6f7266676b) /* "kgfroot" */
 
@@ -137,11 +137,20 @@ static_assert(sizeof(struct layout_root) == 96, "root");
  * The index: a hash-array-mapped trie over documents by the hash of their
  * name, five bits a level from the top. An entry is 64 bits:
  *
- *   | 28 low bits of the hash (documents only) | offset / 16: 32 bits | tag: 4 bits |
+ *   | 21 low bits of the hash | log2 of the number of slots: 5 bits | offset: 38 bits, the last 6 for the tag |
+ *
+ * The first two are there for documents only: which one it is not, most of the
+ * time; and a hint, by which nothing is followed: the slot of a path can be fetched
+ * while the header is looked at.
  *
  * tag: what the offset leads to. An entry of 0 is empty. Children lie before
  * their parents, so that every walk ends.
  */
+#define LAYOUT_ENTRY_TAG_MASK UINT64_C(63)
+#define LAYOUT_ENTRY_OFFSET_MASK UINT64_C(0x3fffffffc0)
+#define LAYOUT_ENTRY_SLOTS_SHIFT 38
+#define LAYOUT_ENTRY_HASH_SHIFT 43
+
 #define LAYOUT_TAG_NODE 1u
 #define LAYOUT_TAG_DOCUMENT 2u
 #define LAYOUT_TAG_BUCKET 3u /* documents whose hashes are equal in all bits */
@@ -158,51 +167,57 @@ static_assert(sizeof(struct layout_node) == 16, "node");
 /* A compiled document; see document.h for the picture. */
 #define LAYOUT_DOCUMENT_MAGIC UINT32_C(0x636f6466) /* "fdoc" */
 
+/*
+ * What a look-up needs is in the first 40 bytes, and the name is right behind
+ * them: one line of the cache, most of the time. Offsets are from the
+ * document's beginning.
+ */
 struct zkcfg_document {
 	uint32_t magic;
-	uint32_t size_bytes;
-	uint64_t checksum; /* of all behind it */
+	uint32_t size_bytes; /* of all of it, padding included */
+	uint64_t checksum;   /* of all behind it */
+	uint32_t name_bytes; /* without its NUL */
+	uint32_t slot_mask;  /* slots - 1; a power of two - 1 */
+	uint32_t nodes;      /* offset of struct layout_document_node[node_count]; the raw bytes are behind */
+	uint32_t node_count;
+	uint32_t raw_bytes;  /* without their NUL */
+	uint32_t reserved;
+};
+static_assert(sizeof(struct zkcfg_document) == 40, "document");
+
+struct layout_origin {
 	uint64_t name_hash;
 	uint64_t created;
 	uint64_t revision;
-	uint32_t slots;      /* offset of struct layout_slot[slot_mask + 1] */
-	uint32_t slot_mask;
-	uint32_t strings;
-	uint32_t strings_bytes;
 	int64_t version;
-	uint32_t nodes;      /* offset of struct layout_document_node[node_count] */
-	uint32_t node_count;
-	uint32_t raw;
-	uint32_t raw_bytes;
-	uint32_t name_bytes; /* the name is right behind this header */
-	uint32_t reserved;
 };
-static_assert(sizeof(struct zkcfg_document) == 88, "document");
-static_assert(offsetof(struct zkcfg_document, version) == 56, "a look-up needs the first 56 bytes");
+static_assert(sizeof(struct layout_origin) == 32, "origin");
+
+#define LAYOUT_NO_VALUE 0u           /* nothing lies at the beginning but the header */
+#define LAYOUT_LONG_VALUE UINT16_MAX   /* its length is in the 4 bytes before it */
+#define LAYOUT_KEY_ALIGN 4u
 
 struct layout_slot {
 	uint32_t hash; /* low 32 bits of the path's */
-	uint32_t key;  /* offset in strings; 0: empty slot */
+	uint32_t key;  /* offset; 0: an empty slot */
 };
 static_assert(sizeof(struct layout_slot) == 8, "slot");
 
-#define LAYOUT_NO_VALUE UINT32_MAX
-
 struct layout_key {
 	uint32_t node;
-	uint32_t path_bytes;
-	uint32_t value; /* offset in strings, or LAYOUT_NO_VALUE */
-	uint32_t value_bytes;
-	char path[]; /* and a NUL; then the value and a NUL, if this is the canonical path */
+	uint32_t value;       /* offset, or LAYOUT_NO_VALUE */
+	uint16_t path_bytes;  /* without the NUL */
+	uint16_t value_bytes; /* without the NUL, or LAYOUT_LONG_VALUE */
+	char path[];          /* and a NUL; then the value and a NUL, if this is the canonical path */
 };
-static_assert(sizeof(struct layout_key) == 16, "key");
+static_assert(offsetof(struct layout_key, path) == 12, "key");
 
 struct layout_document_node {
 	uint32_t kind_depth; /* depth << 8 | enum zkcfg_node_kind */
 	uint32_t parent;     /* node; itself for the root element */
 	uint32_t end;        /* first node behind its subtree */
-	uint32_t name;       /* offset in strings */
-	uint32_t key;        /* offset in strings, of the canonical path */
+	uint32_t name;       /* offset */
+	uint32_t key;        /* offset of the canonical path's */
 	uint32_t ordinal;    /* from 1, among elements of this name below this parent; 0: an attribute */
 };
 static_assert(sizeof(struct layout_document_node) == 24, "document node");

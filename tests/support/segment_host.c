@@ -132,9 +132,7 @@ struct zkcfg_document *segment_document_named(const char *name, const char *xml,
 
 void segment_document_seal(struct zkcfg_document *document)
 {
-	size_t head = offsetof(struct zkcfg_document, name_hash);
-
-	document->checksum = hash_bytes((const char *)document + head, document->size_bytes - head);
+	document->checksum = document_checksum(document);
 }
 
 uint64_t segment_host_publish(struct segment_host *host, const char *name, const char *xml)

@@ -7,6 +7,7 @@
 
 #include <zkcfg/zkcfg.h>
 
+#include "segment/document_read.h"
 #include "segment/layout.h"
 #include "support/segment_host.h"
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "segment/document.h"
+#include "segment/document_read.h"
 #include "segment/hash.h"
 #include "segment/layout.h"
 #include "support/segment_host.h"
@@ -249,18 +250,20 @@ START_TEST(nothing_where_something_has_to_be_is_refused)
 }
 END_TEST
 
+/* The key of a slot of `made`; NULL: an empty one. */
+static struct layout_key *key_at(uint64_t at)
+{
+	uint32_t key = document_slots(made)[at].key;
+
+	return key != 0 ? (void *)((char *)made + key) : NULL;
+}
+
 /* Does the table of paths hold this spelling, so that a look-up is no walk? */
 static bool in_table(const char *path)
 {
-	const struct layout_slot *slots = (const void *)((const char *)made + made->slots);
-
-	for (uint32_t i = 0; i <= made->slot_mask; i++) {
-		const struct layout_key *key =
-			(const void *)((const char *)made + made->strings + slots[i].key);
-
-		if (slots[i].key != 0 && strcmp(key->path, path) == 0)
+	for (uint64_t i = 0; i <= made->slot_mask; i++)
+		if (key_at(i) && strcmp(key_at(i)->path, path) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -283,20 +286,14 @@ END_TEST
 START_TEST(first_of_two_elements_of_one_name_has_the_path_by_name_and_the_second_none)
 {
 	uint32_t node, keys = 0;
-	const struct layout_slot *slots;
 
 	make("<s><p name='a'><h>1</h></p><p name='a'><h>2</h><only>x</only></p></s>");
 	ck_assert_str_eq(value_of("/s/p[@name='a']/h"), "1");
 	ck_assert_str_eq(value_of("/s/p[@name='a']/only"), ENOPATH_TEXT);
 	ck_assert_str_eq(value_of("/s/p[2]/only"), "x");
 	ck_assert_int_eq(document_find_node(made, "/s/p[2]/only", &node), 0);
-	slots = (const void *)((const char *)made + made->slots);
-	for (uint32_t i = 0; i <= made->slot_mask; i++) {
-		const struct layout_key *key =
-			(const void *)((const char *)made + made->strings + slots[i].key);
-
-		keys += slots[i].key != 0 && key->node == node;
-	}
+	for (uint64_t i = 0; i <= made->slot_mask; i++)
+		keys += key_at(i) && key_at(i)->node == node;
 	ck_assert_uint_eq(keys, 1);
 }
 END_TEST
@@ -635,16 +632,14 @@ START_TEST(offset_that_leads_nowhere_is_caught_though_the_checksum_is_right)
 {
 	struct layout_document_node *nodes;
 	struct layout_slot *slots;
-	struct layout_key *key;
 	uint32_t *fields[10];
 	unsigned count = 0;
 
 	make("<a k='v'><b>x</b></a>");
 	nodes = (void *)((char *)made + made->nodes);
-	slots = (void *)((char *)made + made->slots);
+	slots = (void *)((char *)made + document_slots_offset(made->name_bytes));
 	while (slots->key == 0)
 		slots++;
-	key = (void *)((char *)made + made->strings + slots->key);
 	fields[count++] = &nodes[1].parent;
 	fields[count++] = &nodes[1].end;
 	fields[count++] = &nodes[1].name;
@@ -652,8 +647,8 @@ START_TEST(offset_that_leads_nowhere_is_caught_though_the_checksum_is_right)
 	fields[count++] = &nodes[0].parent;
 	fields[count++] = &nodes[1].kind_depth;
 	fields[count++] = &slots->key;
-	fields[count++] = &key->node;
-	fields[count++] = &key->path_bytes;
+	fields[count++] = &((struct layout_key *)(void *)((char *)made + slots->key))->node;
+	fields[count++] = &((struct layout_key *)(void *)((char *)made + slots->key))->value;
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t before = *fields[i];
 
@@ -667,16 +662,35 @@ START_TEST(offset_that_leads_nowhere_is_caught_though_the_checksum_is_right)
 }
 END_TEST
 
+/* A path or value that would end behind the document, or does not end where it should. */
+START_TEST(length_that_leads_nowhere_is_caught_though_the_checksum_is_right)
+{
+	struct layout_key *key = NULL;
+
+	make("<a>x</a>");
+	for (uint64_t i = 0; !key; i++)
+		key = key_at(i);
+	for (unsigned i = 0; i < 4; i++) {
+		uint16_t *field = i < 2 ? &key->path_bytes : &key->value_bytes, before = *field;
+
+		*field = i % 2 ? UINT16_MAX : UINT16_MAX - 1;
+		segment_document_seal(made);
+		ck_assert_msg(document_verify(made, made_bytes) == ZKCFG_ECORRUPT, "%u", i);
+		*field = before;
+	}
+	segment_document_seal(made);
+	ck_assert_int_eq(document_verify(made, made_bytes), 0);
+}
+END_TEST
+
 START_TEST(value_of_a_path_by_name_that_leads_nowhere_is_caught)
 {
-	struct layout_slot *slots;
+	struct layout_key *key;
 
 	make("<a name='n'>x</a>");
-	slots = (void *)((char *)made + made->slots);
-	for (uint32_t i = 0; i <= made->slot_mask; i++) {
-		struct layout_key *key = (void *)((char *)made + made->strings + slots[i].key);
-
-		if (slots[i].key != 0 && strcmp(key->path, "/a[@name='n']") == 0)
+	for (uint64_t i = 0; i <= made->slot_mask; i++) {
+		key = key_at(i);
+		if (key && strcmp(key->path, "/a[@name='n']") == 0)
 			key->value = 0x7ffffffc;
 	}
 	segment_document_seal(made);
@@ -789,8 +803,8 @@ START_TEST(table_without_an_empty_slot_ends_a_look_up)
 	struct layout_slot *slots;
 
 	make("<a><b>x</b></a>");
-	slots = (void *)((char *)made + made->slots);
-	for (uint32_t i = 0; i <= made->slot_mask; i++)
+	slots = (void *)((char *)made + document_slots_offset(made->name_bytes));
+	for (uint64_t i = 0; i <= made->slot_mask; i++)
 		slots[i] = (struct layout_slot){ .hash = 1, .key = 4 };
 	ck_assert_str_eq(value_of("/a/c"), ENOPATH_TEXT);
 	ck_assert_str_eq(value_of("/a/b"), "x"); /* by the walk */
@@ -830,6 +844,7 @@ int main(void)
 	tcase_add_test(tcase, builder_can_be_given_up_at_any_point);
 	tcase_add_test(tcase, every_flipped_byte_is_caught);
 	tcase_add_test(tcase, offset_that_leads_nowhere_is_caught_though_the_checksum_is_right);
+	tcase_add_test(tcase, length_that_leads_nowhere_is_caught_though_the_checksum_is_right);
 	tcase_add_test(tcase, value_of_a_path_by_name_that_leads_nowhere_is_caught);
 	tcase_add_test(tcase, truncated_document_is_refused_and_not_read_behind_its_end);
 	tcase_add_test(tcase, any_bytes_give_an_error_or_a_value);

@@ -10,6 +10,7 @@
 
 #include "segment/arena.h"
 #include "segment/document.h"
+#include "segment/document_read.h"
 #include "segment/index.h"
 #include "segment/layout.h"
 #include "support/segment_host.h"
@@ -93,12 +94,14 @@ static uint64_t append(struct arena *into, unsigned key, int version)
 {
 	struct zkcfg_document *document;
 	char name[NAME_BYTES], xml[32];
+	struct layout_origin *origin;
 	size_t size_bytes;
 	uint64_t offset;
 
 	snprintf(xml, sizeof(xml), "<v>%d</v>", version);
 	document = segment_document_named(key_name(key, name), xml, &size_bytes);
-	document->name_hash = hash_of(key);
+	origin = (void *)((char *)document + document_origin_offset(document->name_bytes));
+	origin->name_hash = hash_of(key);
 	segment_document_seal(document);
 	if (arena_append(into, size_bytes, &offset) < 0)
 		ck_abort_msg("no room for %s", name);
@@ -488,7 +491,7 @@ END_TEST
 
 static uint64_t entry_of(uint64_t tag, uint64_t offset)
 {
-	return tag | offset / LAYOUT_ALIGN << 4;
+	return tag | offset;
 }
 
 /* A node of these entries; its entry. */
@@ -614,7 +617,7 @@ START_TEST(tree_that_leads_back_to_itself_is_corrupt)
 {
 	uint64_t document = entry_of(LAYOUT_TAG_DOCUMENT, append(&arena, 1, 1)), told;
 	uint64_t top = write_node(LAYOUT_TAG_NODE, UINT32_MAX, (uint64_t[32]){ document }, 32);
-	struct layout_node *node = arena_at(&arena, (top >> 4) * LAYOUT_ALIGN);
+	struct layout_node *node = arena_at(&arena, top & LAYOUT_ENTRY_OFFSET_MASK);
 	const struct zkcfg_document *found;
 	struct index_view view;
 
@@ -631,13 +634,14 @@ END_TEST
 START_TEST(child_that_lies_behind_its_parent_is_corrupt)
 {
 	uint64_t top = write_node(LAYOUT_TAG_NODE, 3, (uint64_t[2]){ 0, 0 }, 2), told;
-	struct layout_node *node = arena_at(&arena, (top >> 4) * LAYOUT_ALIGN);
+	struct layout_node *node = arena_at(&arena, top & LAYOUT_ENTRY_OFFSET_MASK);
 	uint64_t offset = append(&arena, 1, 1);
 	const struct zkcfg_document *found;
 	struct index_view view;
 
-	node = arena_at(&arena, (top >> 4) * LAYOUT_ALIGN);
-	node->entries[0] = node->entries[1] = entry_of(LAYOUT_TAG_DOCUMENT, offset) | UINT64_C(1) << 36;
+	node = arena_at(&arena, top & LAYOUT_ENTRY_OFFSET_MASK);
+	node->entries[0] = entry_of(LAYOUT_TAG_DOCUMENT, offset) | UINT64_C(1) << LAYOUT_ENTRY_HASH_SHIFT;
+	node->entries[1] = node->entries[0];
 	view = view_of(&arena, top, 2);
 	ck_assert_int_eq(walk_all(&view, &told), ZKCFG_ECORRUPT);
 	ck_assert_int_eq(index_find(&view, 1, "k1", 2, &found), ZKCFG_ECORRUPT);
@@ -700,7 +704,7 @@ START_TEST(wrong_sum_of_contents_is_noticed_by_verify)
 		batch_add(&batch, key, append(&arena, key, 1));
 	view = view_of(&arena, batch_apply(&batch, &arena, 0, &delta), 100);
 	ck_assert_int_eq(index_verify(&view), 0);
-	node = arena_at(&arena, (view.top >> 4 & UINT32_MAX) * LAYOUT_ALIGN);
+	node = arena_at(&arena, view.top & LAYOUT_ENTRY_OFFSET_MASK);
 	node->content++;
 	ck_assert_int_eq(index_verify(&view), ZKCFG_ECORRUPT);
 	node->content--;
