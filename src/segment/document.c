@@ -128,11 +128,11 @@ int document_node(const struct zkcfg_document *document, uint32_t index, struct 
 	found.kind = (enum zkcfg_node_kind)(record->kind_depth & 0xff);
 	if (!key || !document_key_path(key) || (found.kind != ZKCFG_ELEMENT && found.kind != ZKCFG_ATTRIBUTE) ||
 	    record->end <= index || record->end > document->node_count ||
-	    record->name >= document->size_bytes ||
+	    record->name >= document->strings_bytes ||
 	    (index > 0 ? record->parent >= index : record->parent != 0))
 		return ZKCFG_ECORRUPT;
-	found.name = document_at(document, record->name);
-	if (!memchr(found.name, '\0', document->size_bytes - record->name))
+	found.name = document_strings(document) + record->name;
+	if (!memchr(found.name, '\0', document->strings_bytes - record->name))
 		return ZKCFG_ECORRUPT;
 	found.path = key->path;
 	err = document_key_value(document, key, &found.value);

@@ -13,6 +13,7 @@ struct span {
 	char *bytes;
 	size_t used;
 	size_t room;
+	size_t first; /* room to begin with; a power of two */
 };
 
 /* A hash table of 64-bit keys, for what a builder has to count or to know again. */
@@ -23,6 +24,10 @@ struct tally {
 	size_t mask;
 };
 
+/* A name for a path by names is no longer. */
+#define ALIAS_VALUE_LIMIT_BYTES 256
+/* A parser keeps each name in one place: names are looked up by that first. */
+#define RECENT_NAMES 64
 /* The names of an element's children that are counted in its frame; others are counted in a tally. */
 #define FRAME_NAMES 6
 
@@ -44,44 +49,33 @@ struct frame {
 	} names[FRAME_NAMES];
 };
 
-/* A path that will be in the table. */
-struct pending {
-	uint32_t hash;
-	uint32_t node;
-	uint32_t path;        /* in builder->paths, a NUL behind it */
-	uint32_t path_bytes;
-	uint32_t value;       /* in builder->values or builder->text */
-	uint32_t value_bytes;
-	uint32_t canonical;   /* index of the key whose value it has; its own for a canonical path */
-	enum { VALUE_NONE, VALUE_OF_ATTRIBUTE, VALUE_OF_ELEMENT } kind;
-	uint32_t written;     /* where its value is in the document; 0: nowhere yet */
-};
-
 struct document_builder {
 	struct document_origin origin;
 	const void *raw;
 	size_t raw_bytes;
 	size_t limit_bytes;
 	int error;
-	struct span nodes;   /* struct layout_document_node; name and key are ids until the end */
-	struct span keys;    /* struct pending */
+	struct span strings; /* keys and names, as they will lie in the document */
+	struct span nodes;   /* struct layout_document_node */
+	struct span slots;   /* struct layout_slot, in no order */
 	struct span frames;  /* struct frame, a stack */
-	struct span names;   /* every name once, with a NUL; a name's place is its id */
-	struct span paths;
-	struct span values;  /* of attributes */
 	struct span text;    /* all text so far, in document order */
 	struct span path;    /* canonical path of the innermost open element */
 	struct span alias;   /* its path by names, if that differs */
+	struct {
+		const char *at; /* where it was last seen */
+		uint32_t id;
+		uint32_t bytes;
+	} recent[RECENT_NAMES]; /* by that address */
 	struct tally known;    /* hash of a name -> its id */
 	struct tally siblings; /* (parent, name) -> how many so far */
 	struct tally named;    /* (parent, name, value of @name) that were there */
 };
 
-#define ALIAS_VALUE_LIMIT_BYTES 256
 
 static bool span_grow(struct document_builder *builder, struct span *span, size_t more)
 {
-	size_t room = span->room ? span->room : 512;
+	size_t room = span->room ? span->room : span->first;
 	char *bytes;
 
 	if (builder->error != 0)
@@ -90,7 +84,7 @@ static bool span_grow(struct document_builder *builder, struct span *span, size_
 		builder->error = ZKCFG_ERANGE;
 		return false;
 	}
-	while (room - span->used < more)
+	while (room < span->used + more)
 		room *= 2;
 	bytes = realloc(span->bytes, room);
 	if (!bytes) {
@@ -174,6 +168,19 @@ static void tally_free(struct tally *tally)
 	free(tally->counts);
 }
 
+/* Room that most documents will do with: growing is copying. What is not used is not touched. */
+static void builder_guess(struct document_builder *builder)
+{
+	size_t guess = 512;
+
+	while (guess < builder->raw_bytes && guess < builder->limit_bytes / 8)
+		guess *= 2;
+	builder->strings.first = 4 * guess;
+	builder->nodes.first = builder->text.first = guess;
+	builder->slots.first = guess / 2;
+	builder->frames.first = builder->path.first = builder->alias.first = 1024;
+}
+
 struct document_builder *document_builder_new(const struct document_origin *origin, const void *raw,
 					      size_t raw_bytes)
 {
@@ -189,7 +196,8 @@ struct document_builder *document_builder_new(const struct document_origin *orig
 		builder->limit_bytes = raw_bytes * DOCUMENT_EXPANSION_LIMIT;
 	if (builder->limit_bytes < 65536)
 		builder->limit_bytes = 65536;
-	span_append(builder, &builder->names, "", 1); /* id 0 is no name's */
+	builder_guess(builder);
+	span_append(builder, &builder->strings, "\0\0\0", LAYOUT_KEY_ALIGN); /* offset 0 is no string's */
 	return builder;
 }
 
@@ -197,12 +205,10 @@ void document_builder_free(struct document_builder *builder)
 {
 	if (!builder)
 		return;
+	free(builder->strings.bytes);
 	free(builder->nodes.bytes);
-	free(builder->keys.bytes);
+	free(builder->slots.bytes);
 	free(builder->frames.bytes);
-	free(builder->names.bytes);
-	free(builder->paths.bytes);
-	free(builder->values.bytes);
 	free(builder->text.bytes);
 	free(builder->path.bytes);
 	free(builder->alias.bytes);
@@ -224,66 +230,128 @@ static struct layout_document_node *builder_node(struct document_builder *builde
 	return (struct layout_document_node *)(void *)builder->nodes.bytes + node;
 }
 
-static struct pending *builder_pending(const struct document_builder *builder, size_t index)
+static size_t key_align(size_t bytes)
 {
-	return (struct pending *)(void *)builder->keys.bytes + index;
+	return (bytes + LAYOUT_KEY_ALIGN - 1) & ~(size_t)(LAYOUT_KEY_ALIGN - 1);
 }
 
-/* The id of a name; 0: out of memory. */
-static uint32_t builder_name(struct document_builder *builder, const char *name, size_t name_bytes)
+/* The id of a name, which is its offset in strings; 0: out of memory. */
+static uint32_t builder_intern(struct document_builder *builder, const char *name, size_t name_bytes)
 {
 	uint64_t hash = hash_bytes(name, name_bytes);
 
 	for (;;) {
 		uint32_t *id = tally_find(builder, &builder->known, hash);
 		const char *known;
+		char *made;
 
 		if (!id)
 			return 0;
 		if (*id == 0) {
-			uint32_t at = (uint32_t)builder->names.used;
-
-			if (!span_append(builder, &builder->names, name, name_bytes) ||
-			    !span_append(builder, &builder->names, "", 1))
+			made = span_extend(builder, &builder->strings, key_align(name_bytes + 1));
+			if (!made)
 				return 0;
-			*id = at;
-			return at;
+			memset(made + key_align(name_bytes + 1) - LAYOUT_KEY_ALIGN, 0, LAYOUT_KEY_ALIGN);
+			memcpy(made, name, name_bytes);
+			*id = (uint32_t)(made - builder->strings.bytes);
+			return *id;
 		}
-		known = builder->names.bytes + *id;
+		known = builder->strings.bytes + *id;
 		if (strncmp(known, name, name_bytes) == 0 && known[name_bytes] == '\0')
 			return *id;
 		hash++; /* two names, one hash */
 	}
 }
 
-/* Register a path; it is filled in but for its value. NULL: too long, or out of memory. */
-static struct pending *builder_key(struct document_builder *builder, uint32_t node, const struct span *path)
+static uint32_t builder_name(struct document_builder *builder, const char *name, size_t name_bytes)
 {
-	uint32_t index = (uint32_t)(builder->keys.used / sizeof(struct pending));
-	uint32_t at = (uint32_t)builder->paths.used;
-	struct pending *key;
+	size_t place = ((uintptr_t)name ^ (uintptr_t)name >> 7) % RECENT_NAMES;
+	uint32_t id = builder->recent[place].id;
+
+	/* the same place may have another name by now */
+	if (builder->recent[place].at == name && builder->recent[place].bytes == name_bytes &&
+	    memcmp(builder->strings.bytes + id, name, name_bytes) == 0)
+		return id;
+	id = builder_intern(builder, name, name_bytes);
+	if (id != 0) {
+		builder->recent[place].at = name;
+		builder->recent[place].bytes = (uint32_t)name_bytes;
+		builder->recent[place].id = id;
+	}
+	return id;
+}
+
+/* Room for a key whose path is in the table, with so many bytes for a value; 0: none. */
+static uint32_t builder_add_key(struct document_builder *builder, uint32_t node, const struct span *path,
+				size_t value_room)
+{
+	size_t size = key_align(offsetof(struct layout_key, path) + path->used + 1 + value_room);
+	struct layout_slot *slot;
+	struct layout_key *key;
 
 	if (path->used > DOCUMENT_PATH_LIMIT_BYTES) {
 		builder->error = ZKCFG_ERANGE;
-		return NULL;
+		return 0;
 	}
-	if (!span_append(builder, &builder->paths, path->bytes, path->used) ||
-	    !span_append(builder, &builder->paths, "", 1))
-		return NULL;
-	key = span_extend(builder, &builder->keys, sizeof(*key));
-	if (key)
-		*key = (struct pending){ .hash = (uint32_t)hash_bytes(path->bytes, path->used), .node = node,
-					 .path = at, .path_bytes = (uint32_t)path->used, .canonical = index };
-	return key;
+	key = span_extend(builder, &builder->strings, size);
+	slot = span_extend(builder, &builder->slots, sizeof(*slot));
+	if (!key || !slot)
+		return 0;
+	memset((char *)key + size - LAYOUT_KEY_ALIGN, 0, LAYOUT_KEY_ALIGN);
+	*key = (struct layout_key){ .node = node, .value = LAYOUT_NO_VALUE, .path_bytes = (uint16_t)path->used };
+	memcpy(key->path, path->bytes, path->used);
+	key->path[path->used] = '\0';
+	slot->hash = (uint32_t)hash_bytes(path->bytes, path->used);
+	slot->key = (uint32_t)((char *)key - builder->strings.bytes);
+	return slot->key;
 }
 
-/* Another path to what a canonical path names. */
-static void builder_alias_key(struct document_builder *builder, uint32_t node, uint32_t canonical)
+static struct layout_key *builder_key(const struct document_builder *builder, uint32_t key)
 {
-	struct pending *key = builder_key(builder, node, &builder->alias);
+	return (struct layout_key *)(void *)(builder->strings.bytes + key);
+}
 
-	if (key)
-		key->canonical = canonical;
+/* A canonical path; 0: none was made. */
+static uint32_t builder_add_path(struct document_builder *builder, uint32_t node)
+{
+	return builder_add_key(builder, node, &builder->path, 0);
+}
+
+/* A canonical path and its value; 0: none was made. */
+static uint32_t builder_add_value(struct document_builder *builder, uint32_t node, const char *value,
+				  size_t value_bytes)
+{
+	bool is_long = value_bytes >= LAYOUT_LONG_VALUE;
+	uint32_t size = (uint32_t)value_bytes, made;
+	struct layout_key *key;
+	char *at;
+
+	made = builder_add_key(builder, node, &builder->path, (is_long ? sizeof(size) : 0) + value_bytes + 1);
+	if (made == 0)
+		return 0;
+	key = builder_key(builder, made);
+	at = key->path + key->path_bytes + 1;
+	if (is_long) {
+		memcpy(at, &size, sizeof(size));
+		at += sizeof(size);
+	}
+	if (value_bytes > 0)
+		memcpy(at, value, value_bytes);
+	at[value_bytes] = '\0';
+	key->value = (uint32_t)(at - builder->strings.bytes);
+	key->value_bytes = is_long ? LAYOUT_LONG_VALUE : (uint16_t)value_bytes;
+	return made;
+}
+
+/* The path by names that stands in builder->alias, to what a canonical path names. */
+static void builder_add_alias(struct document_builder *builder, uint32_t node, uint32_t canonical)
+{
+	uint32_t made = builder_add_key(builder, node, &builder->alias, 0);
+
+	if (made == 0)
+		return;
+	builder_key(builder, made)->value = builder_key(builder, canonical)->value;
+	builder_key(builder, made)->value_bytes = builder_key(builder, canonical)->value_bytes;
 }
 
 static bool path_step(struct document_builder *builder, struct span *path, const char *lead, size_t lead_bytes,
@@ -399,7 +467,7 @@ void document_builder_open(struct document_builder *builder, const char *name, s
 /* The path by names of the parent and this element's name, where neither had one so far. */
 static bool frame_make_alias(struct document_builder *builder, struct frame *frame)
 {
-	const char *name = builder->names.bytes + frame->name_id;
+	const char *name = builder->strings.bytes + frame->name_id;
 	uint32_t parent_bytes = frame->node > 0 ? frame[-1].path_bytes : 0;
 
 	builder->alias.used = 0;
@@ -445,7 +513,6 @@ void document_builder_attribute(struct document_builder *builder, const char *na
 {
 	struct frame *frame = builder_top(builder);
 	struct layout_document_node node = { 0 };
-	struct pending *key;
 	uint32_t index;
 
 	if (builder->error != 0)
@@ -461,24 +528,20 @@ void document_builder_attribute(struct document_builder *builder, const char *na
 	node.name = builder_name(builder, name, name_bytes);
 	if (node.name == 0 || !path_step(builder, &builder->path, "/@", 2, name, name_bytes))
 		return;
-	key = builder_key(builder, index, &builder->path);
+	node.key = builder_add_value(builder, index, value, value_bytes);
 	builder->path.used = frame->path_bytes;
-	if (!key)
-		return;
-	key->kind = VALUE_OF_ATTRIBUTE;
-	key->value = (uint32_t)builder->values.used;
-	key->value_bytes = (uint32_t)value_bytes;
-	node.key = key->canonical;
-	if (!span_append(builder, &builder->values, value, value_bytes) ||
-	    !span_append(builder, &builder->nodes, &node, sizeof(node)))
+	if (node.key == 0 || !span_append(builder, &builder->nodes, &node, sizeof(node)))
 		return;
 	if (name_bytes == 4 && memcmp(name, "name", 4) == 0 && !frame->alias_lost)
 		builder_alias(builder, frame, value, value_bytes);
 }
 
-static bool is_space(char c)
+static bool is_white(const char *text, size_t text_bytes)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+	for (size_t i = 0; i < text_bytes; i++)
+		if (text[i] != ' ' && text[i] != '\n' && text[i] != '\t' && text[i] != '\r')
+			return false;
+	return true;
 }
 
 void document_builder_text(struct document_builder *builder, const char *text, size_t text_bytes)
@@ -487,8 +550,8 @@ void document_builder_text(struct document_builder *builder, const char *text, s
 
 	if (!frame || builder->error != 0)
 		return;
-	for (size_t i = 0; i < text_bytes && !frame->has_own_text; i++)
-		frame->has_own_text = !is_space(text[i]);
+	if (!frame->has_own_text)
+		frame->has_own_text = !is_white(text, text_bytes);
 	span_append(builder, &builder->text, text, text_bytes);
 }
 
@@ -502,15 +565,15 @@ static void builder_alias_keys(struct document_builder *builder, const struct fr
 	uint32_t count = (uint32_t)(builder->nodes.used / sizeof(*nodes));
 
 	builder->alias.used = frame->alias_bytes;
-	builder_alias_key(builder, frame->node, nodes[frame->node].key);
+	builder_add_alias(builder, frame->node, nodes[frame->node].key);
 	for (uint32_t i = frame->node + 1; i < count && (nodes[i].kind_depth & 0xff) == ZKCFG_ATTRIBUTE; i++) {
-		const char *name = builder->names.bytes + nodes[i].name;
+		const char *name = builder->strings.bytes + nodes[i].name;
 		size_t name_bytes = strlen(name);
 
 		if (frame->alias_bytes + name_bytes + 2 > DOCUMENT_PATH_LIMIT_BYTES)
 			continue; /* found by the step by step walk */
 		if (path_step(builder, &builder->alias, "/@", 2, name, name_bytes))
-			builder_alias_key(builder, i, nodes[i].key);
+			builder_add_alias(builder, i, nodes[i].key);
 		builder->alias.used = frame->alias_bytes;
 	}
 }
@@ -518,17 +581,16 @@ static void builder_alias_keys(struct document_builder *builder, const struct fr
 static void builder_element_keys(struct document_builder *builder, struct frame *frame)
 {
 	struct layout_document_node *node = builder_node(builder, frame->node);
-	struct pending *key = builder_key(builder, frame->node, &builder->path);
+	size_t text_bytes = builder->text.used - frame->text_begin;
 
-	if (!key)
-		return;
 	node->end = (uint32_t)(builder->nodes.used / sizeof(*node));
-	node->key = key->canonical;
-	if (!frame->has_elements || frame->has_own_text) {
-		key->kind = VALUE_OF_ELEMENT;
-		key->value = frame->text_begin;
-		key->value_bytes = (uint32_t)(builder->text.used - frame->text_begin);
-	}
+	if (frame->has_elements && !frame->has_own_text)
+		node->key = builder_add_path(builder, frame->node);
+	else
+		node->key = builder_add_value(builder, frame->node, builder->text.bytes + (text_bytes ? frame->text_begin : 0),
+					      text_bytes);
+	if (node->key == 0)
+		return;
 	if (frame->alias_differs && !frame->alias_lost && frame_end_alias(builder, frame) &&
 	    frame->alias_bytes <= DOCUMENT_PATH_LIMIT_BYTES)
 		builder_alias_keys(builder, frame);
@@ -555,132 +617,16 @@ void document_builder_close(struct document_builder *builder)
  * Laying it out
  */
 
-/* Where the next key or name goes, while a document is written; bytes NULL: only count. */
-struct writer {
-	char *bytes;
-	uint64_t at;
-};
-
-static void writer_put(struct writer *writer, const void *bytes, size_t size)
-{
-	if (writer->bytes && size > 0)
-		memcpy(writer->bytes + writer->at, bytes, size);
-	writer->at += size;
-}
-
-static void writer_align(struct writer *writer)
-{
-	writer_put(writer, "\0\0\0", -writer->at % LAYOUT_KEY_ALIGN);
-}
-
-static const char *pending_value(const struct document_builder *builder, const struct pending *key)
-{
-	const struct span *span = key->kind == VALUE_OF_ATTRIBUTE ? &builder->values : &builder->text;
-
-	return span->bytes ? span->bytes + key->value : "";
-}
-
-/* A value, its length before it where that does not fit into a key; the value's offset. */
-static uint32_t writer_value(struct writer *writer, const struct document_builder *builder,
-			     const struct pending *key)
-{
-	uint32_t offset;
-
-	if (key->value_bytes >= LAYOUT_LONG_VALUE) {
-		writer_align(writer);
-		writer_put(writer, &key->value_bytes, sizeof(key->value_bytes));
-	}
-	offset = (uint32_t)writer->at;
-	writer_put(writer, pending_value(builder, key), key->value_bytes);
-	writer_put(writer, "", 1);
-	return offset;
-}
-
-/* Write a key, and its value unless that is there already; counting, it stays as it is. */
-static void builder_write_key(const struct document_builder *builder, struct writer *writer, struct pending *key)
-{
-	struct pending *canonical = builder_pending(builder, key->canonical);
-	struct layout_key head = { .node = key->node, .path_bytes = (uint16_t)key->path_bytes };
-	const char *path = builder->paths.bytes + key->path;
-	uint64_t here;
-
-	writer_align(writer);
-	here = writer->at;
-	writer->at += offsetof(struct layout_key, path);
-	writer_put(writer, path, key->path_bytes + 1);
-	if (canonical->kind != VALUE_NONE) {
-		if (canonical->written == 0)
-			canonical->written = writer_value(writer, builder, canonical);
-		head.value = canonical->written;
-		head.value_bytes = (uint16_t)(canonical->value_bytes < LAYOUT_LONG_VALUE ? canonical->value_bytes
-											 : LAYOUT_LONG_VALUE);
-	}
-	if (!writer->bytes)
-		return;
-	memcpy(writer->bytes + here, &head, offsetof(struct layout_key, path));
-	key->path = (uint32_t)here; /* from now on where its key is in the document */
-}
-
-static void builder_fill_slots(const struct document_builder *builder, const struct zkcfg_document *head, char *bytes)
-{
-	struct layout_slot *slots =
-		(struct layout_slot *)(void *)(bytes + document_slots_offset(head->name_bytes));
-
-	for (size_t i = 0; i < builder->keys.used / sizeof(struct pending); i++) {
-		const struct pending *key = builder_pending(builder, i);
-		uint32_t at = key->hash & head->slot_mask;
-
-		while (slots[at].key != 0)
-			at = (at + 1) & head->slot_mask;
-		slots[at] = (struct layout_slot){ .hash = key->hash, .key = key->path };
-	}
-}
-
-/* All keys with their values, then all names; bytes NULL: only count. What is behind them. */
-static uint64_t builder_write_strings(const struct document_builder *builder, const struct zkcfg_document *head,
-				      char *bytes, uint32_t *names)
-{
-	struct writer writer = { .bytes = bytes, .at = document_slots_end(head) };
-	size_t key_count = builder->keys.used / sizeof(struct pending);
-
-	for (size_t i = 0; i < key_count; i++)
-		builder_pending(builder, i)->written = 0;
-	for (size_t i = 0; i < key_count; i++)
-		builder_write_key(builder, &writer, builder_pending(builder, i));
-	*names = (uint32_t)writer.at;
-	writer_put(&writer, builder->names.bytes, builder->names.used);
-	writer_align(&writer);
-	return writer.at;
-}
-
-/* Nodes with ids made into offsets. */
-static void builder_write_nodes(const struct document_builder *builder, const struct zkcfg_document *head,
-				uint32_t names, char *bytes)
-{
-	struct layout_document_node *nodes = (struct layout_document_node *)(void *)(bytes + head->nodes);
-
-	if (head->node_count > 0)
-		memcpy(nodes, builder->nodes.bytes, builder->nodes.used);
-	for (uint32_t i = 0; i < head->node_count; i++) {
-		nodes[i].name += names;
-		nodes[i].key = builder_pending(builder, nodes[i].key)->path;
-	}
-}
-
 static int builder_lay_out(const struct document_builder *builder, struct zkcfg_document *head)
 {
-	size_t key_count = builder->keys.used / sizeof(struct pending), slot_count = 1;
-	uint64_t nodes, size_bytes;
-	uint32_t names;
+	size_t key_count = builder->slots.used / sizeof(struct layout_slot), slot_count = 1;
+	uint64_t size_bytes;
 
 	while (slot_count * 3 < key_count * 4 + 3)
 		slot_count *= 2;
 	head->name_bytes = (uint32_t)strlen(builder->origin.name);
 	head->slot_mask = (uint32_t)slot_count - 1;
-	nodes = builder_write_strings(builder, head, NULL, &names);
-	if (nodes > builder->limit_bytes)
-		return ZKCFG_ERANGE;
-	head->nodes = (uint32_t)nodes;
+	head->strings_bytes = (uint32_t)builder->strings.used;
 	head->node_count = (uint32_t)(builder->nodes.used / sizeof(struct layout_document_node));
 	head->raw_bytes = (uint32_t)builder->raw_bytes;
 	size_bytes = layout_align(document_raw_offset(head) + builder->raw_bytes + 1);
@@ -690,20 +636,34 @@ static int builder_lay_out(const struct document_builder *builder, struct zkcfg_
 	return 0;
 }
 
+static void builder_fill_slots(const struct document_builder *builder, struct layout_slot *slots, uint32_t mask)
+{
+	const struct layout_slot *made = (const struct layout_slot *)(const void *)builder->slots.bytes;
+
+	for (size_t i = 0; i < builder->slots.used / sizeof(*made); i++) {
+		uint32_t at = made[i].hash & mask;
+
+		while (slots[at].key != 0)
+			at = (at + 1) & mask;
+		slots[at] = made[i];
+	}
+}
+
 /* Put all parts where the head says; everything between them is 0. */
 static void builder_write(const struct document_builder *builder, const struct zkcfg_document *head, char *bytes)
 {
 	struct layout_origin origin = { .name_hash = hash_bytes(builder->origin.name, head->name_bytes) };
-	uint64_t raw = document_raw_offset(head);
-	uint32_t names;
+	uint64_t strings = document_strings_offset(head), raw = document_raw_offset(head);
+	char *slots = bytes + document_slots_offset(head->name_bytes);
 
-	memset(bytes, 0, document_slots_end(head));
+	memset(bytes, 0, strings);
 	memcpy(bytes, head, sizeof(*head));
 	memcpy(bytes + sizeof(*head), builder->origin.name, head->name_bytes);
 	memcpy(bytes + document_origin_offset(head->name_bytes), &origin, sizeof(origin));
-	builder_write_strings(builder, head, bytes, &names);
-	builder_fill_slots(builder, head, bytes);
-	builder_write_nodes(builder, head, names, bytes);
+	builder_fill_slots(builder, (struct layout_slot *)(void *)slots, head->slot_mask);
+	memcpy(bytes + strings, builder->strings.bytes, builder->strings.used);
+	if (builder->nodes.used > 0)
+		memcpy(bytes + document_nodes_offset(head), builder->nodes.bytes, builder->nodes.used);
 	if (builder->raw_bytes > 0)
 		memcpy(bytes + raw, builder->raw, builder->raw_bytes);
 	memset(bytes + raw + head->raw_bytes, 0, head->size_bytes - raw - head->raw_bytes);

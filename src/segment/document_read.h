@@ -37,15 +37,21 @@ static inline uint64_t document_slots_offset(uint64_t name_bytes)
 	return document_origin_offset(name_bytes) + sizeof(struct layout_origin);
 }
 
-static inline uint64_t document_slots_end(const struct zkcfg_document *document)
+static inline uint64_t document_strings_offset(const struct zkcfg_document *document)
 {
 	return document_slots_offset(document->name_bytes) +
 	       ((uint64_t)document->slot_mask + 1) * sizeof(struct layout_slot);
 }
 
+static inline uint64_t document_nodes_offset(const struct zkcfg_document *document)
+{
+	return document_strings_offset(document) + document->strings_bytes;
+}
+
 static inline uint64_t document_raw_offset(const struct zkcfg_document *document)
 {
-	return document->nodes + (uint64_t)document->node_count * sizeof(struct layout_document_node);
+	return document_nodes_offset(document) +
+	       (uint64_t)document->node_count * sizeof(struct layout_document_node);
 }
 
 static inline const struct layout_origin *document_origin(const struct zkcfg_document *document)
@@ -58,17 +64,21 @@ static inline const struct layout_slot *document_slots(const struct zkcfg_docume
 	return (const void *)document_at(document, document_slots_offset(document->name_bytes));
 }
 
+static inline const char *document_strings(const struct zkcfg_document *document)
+{
+	return document_at(document, document_strings_offset(document));
+}
+
 static inline const struct layout_document_node *document_nodes(const struct zkcfg_document *document)
 {
-	return (const void *)document_at(document, document->nodes);
+	return (const void *)document_at(document, document_nodes_offset(document));
 }
 
 /* Is it one, whole, in limit_bytes? All parts are where it says, then; what they say is not looked at. */
 static inline bool document_is_sound(const struct zkcfg_document *document, uint64_t limit_bytes)
 {
 	return limit_bytes >= sizeof(*document) && document->magic == LAYOUT_DOCUMENT_MAGIC &&
-	       document->size_bytes <= limit_bytes && document_slots_end(document) <= document->nodes &&
-	       document->nodes % LAYOUT_KEY_ALIGN == 0 &&
+	       document->size_bytes <= limit_bytes && document->strings_bytes % LAYOUT_KEY_ALIGN == 0 &&
 	       document_raw_offset(document) + document->raw_bytes < document->size_bytes;
 }
 
@@ -82,10 +92,10 @@ static inline bool document_is_named(const struct zkcfg_document *document, cons
 /* A key and all of its path; NULL: it is not one. */
 static inline const struct layout_key *document_key(const struct zkcfg_document *document, uint64_t offset)
 {
-	const struct layout_key *key = (const void *)document_at(document, offset);
+	const struct layout_key *key = (const void *)(document_strings(document) + offset);
 
-	if (offset % LAYOUT_KEY_ALIGN != 0 || offset + offsetof(struct layout_key, path) > document->size_bytes ||
-	    offset + offsetof(struct layout_key, path) + key->path_bytes >= document->size_bytes)
+	if (offset % LAYOUT_KEY_ALIGN != 0 || offset + offsetof(struct layout_key, path) > document->strings_bytes ||
+	    offset + offsetof(struct layout_key, path) + key->path_bytes >= document->strings_bytes)
 		return NULL;
 	return key;
 }
@@ -94,17 +104,17 @@ static inline const struct layout_key *document_key(const struct zkcfg_document 
 static inline int document_key_value(const struct zkcfg_document *document, const struct layout_key *key,
 				     const char **value)
 {
-	const char *string = document_at(document, key->value);
+	const char *string = document_strings(document) + key->value;
 	uint32_t bytes = key->value_bytes;
 
 	if (key->value == LAYOUT_NO_VALUE)
 		return ZKCFG_ENOVALUE;
 	if (bytes == LAYOUT_LONG_VALUE) {
-		if (key->value < sizeof(bytes) || key->value > document->size_bytes)
+		if (key->value < sizeof(bytes) || key->value > document->strings_bytes)
 			return ZKCFG_ECORRUPT;
 		memcpy(&bytes, string - sizeof(bytes), sizeof(bytes));
 	}
-	if ((uint64_t)key->value + bytes >= document->size_bytes || string[bytes] != '\0')
+	if ((uint64_t)key->value + bytes >= document->strings_bytes || string[bytes] != '\0')
 		return ZKCFG_ECORRUPT;
 	*value = string;
 	return 0;

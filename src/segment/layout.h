@@ -169,8 +169,8 @@ static_assert(sizeof(struct layout_node) == 16, "node");
 
 /*
  * What a look-up needs is in the first 40 bytes, and the name is right behind
- * them: one line of the cache, most of the time. Offsets are from the
- * document's beginning.
+ * them: one line of the cache, most of the time. Where the other parts are
+ * follows from how long each is. Offsets within are from the beginning of strings.
  */
 struct zkcfg_document {
 	uint32_t magic;
@@ -178,7 +178,7 @@ struct zkcfg_document {
 	uint64_t checksum;   /* of all behind it */
 	uint32_t name_bytes; /* without its NUL */
 	uint32_t slot_mask;  /* slots - 1; a power of two - 1 */
-	uint32_t nodes;      /* offset of struct layout_document_node[node_count]; the raw bytes are behind */
+	uint32_t strings_bytes; /* a multiple of 4 */
 	uint32_t node_count;
 	uint32_t raw_bytes;  /* without their NUL */
 	uint32_t reserved;
@@ -193,7 +193,7 @@ struct layout_origin {
 };
 static_assert(sizeof(struct layout_origin) == 32, "origin");
 
-#define LAYOUT_NO_VALUE 0u           /* nothing lies at the beginning but the header */
+#define LAYOUT_NO_VALUE 0u           /* strings begin with 4 bytes that are no string */
 #define LAYOUT_LONG_VALUE UINT16_MAX   /* its length is in the 4 bytes before it */
 #define LAYOUT_KEY_ALIGN 4u
 

@@ -120,7 +120,7 @@ END_TEST
 
 START_TEST(corrupt_node_is_an_error_and_the_cursor_stays)
 {
-	struct layout_document_node *records = (void *)((char *)made + made->nodes);
+	struct layout_document_node *records = (void *)((char *)made + document_nodes_offset(made));
 	struct zkcfg_cursor cursor;
 
 	records[3].name = UINT32_MAX;

@@ -255,7 +255,7 @@ static struct layout_key *key_at(uint64_t at)
 {
 	uint32_t key = document_slots(made)[at].key;
 
-	return key != 0 ? (void *)((char *)made + key) : NULL;
+	return key != 0 ? (void *)((char *)made + document_strings_offset(made) + key) : NULL;
 }
 
 /* Does the table of paths hold this spelling, so that a look-up is no walk? */
@@ -632,14 +632,16 @@ START_TEST(offset_that_leads_nowhere_is_caught_though_the_checksum_is_right)
 {
 	struct layout_document_node *nodes;
 	struct layout_slot *slots;
+	struct layout_key *key;
 	uint32_t *fields[10];
 	unsigned count = 0;
 
 	make("<a k='v'><b>x</b></a>");
-	nodes = (void *)((char *)made + made->nodes);
+	nodes = (void *)((char *)made + document_nodes_offset(made));
 	slots = (void *)((char *)made + document_slots_offset(made->name_bytes));
 	while (slots->key == 0)
 		slots++;
+	key = (void *)((char *)made + document_strings_offset(made) + slots->key);
 	fields[count++] = &nodes[1].parent;
 	fields[count++] = &nodes[1].end;
 	fields[count++] = &nodes[1].name;
@@ -647,8 +649,8 @@ START_TEST(offset_that_leads_nowhere_is_caught_though_the_checksum_is_right)
 	fields[count++] = &nodes[0].parent;
 	fields[count++] = &nodes[1].kind_depth;
 	fields[count++] = &slots->key;
-	fields[count++] = &((struct layout_key *)(void *)((char *)made + slots->key))->node;
-	fields[count++] = &((struct layout_key *)(void *)((char *)made + slots->key))->value;
+	fields[count++] = &key->node;
+	fields[count++] = &key->value;
 	for (unsigned i = 0; i < count; i++) {
 		uint32_t before = *fields[i];
 
