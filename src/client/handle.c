@@ -17,6 +17,7 @@
 #define SYSTEM_DIRECTORY "/dev/shm/zkcfg"
 #define HEARTBEAT_MISSED_NS INT64_C(1500000000)
 #define LOOK_EVERY_NS INT64_C(250000000)
+#define DOUBT_EVERY_NS INT64_C(100000000)
 
 /* The directories to look in, in this order. */
 struct places {
@@ -138,11 +139,11 @@ const char *zkcfg_directory(const struct zkcfg *cfg)
 	return cfg->directory;
 }
 
-static int64_t handle_now_ns(void)
+static int64_t handle_now_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
+	clock_gettime(clock, &now);
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
@@ -151,9 +152,22 @@ int handle_is_doubtful(const struct zkcfg *cfg)
 	return control_moved(&cfg->control) || control_silence_ns(&cfg->control) > HEARTBEAT_MISSED_NS;
 }
 
+int handle_is_doubtful_by_now(struct zkcfg *cfg)
+{
+	int64_t now_ns;
+
+	if (control_moved(&cfg->control))
+		return 1;
+	now_ns = handle_now_ns(CLOCK_MONOTONIC_COARSE);
+	if (now_ns - cfg->doubted_ns < DOUBT_EVERY_NS)
+		return 0;
+	cfg->doubted_ns = now_ns;
+	return handle_is_doubtful(cfg);
+}
+
 void handle_follow(struct zkcfg *cfg)
 {
-	int64_t now_ns = handle_now_ns();
+	int64_t now_ns = handle_now_ns(CLOCK_BOOTTIME);
 	struct control there;
 	uint64_t seq;
 	int dir_fd;

@@ -28,6 +28,7 @@ struct zkcfg {
 	pthread_mutex_t lock;
 	struct zkcfg_snapshot *newest; /* one use is the handle's; NULL: none yet */
 	int64_t looked_ns; /* when the segment's name was last looked up, CLOCK_BOOTTIME */
+	int64_t doubted_ns; /* when it was last asked whether to: CLOCK_MONOTONIC_COARSE; the lock's */
 	int dir_fd;
 	uid_t owner; /* who has to own the set's directory; (uid_t)-1: anybody */
 	char set[LAYOUT_SET_NAME_BYTES];
@@ -47,5 +48,7 @@ struct zkcfg_snapshot {
 void handle_follow(struct zkcfg *cfg);
 /* Is it time to do that? Cheap. */
 int handle_is_doubtful(const struct zkcfg *cfg);
+/* The lock is held. The same ten times a second at the most: a few nanoseconds. */
+int handle_is_doubtful_by_now(struct zkcfg *cfg);
 
 #endif

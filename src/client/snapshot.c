@@ -108,7 +108,7 @@ int zkcfg_pin(struct zkcfg *cfg, struct zkcfg_snapshot **snapshot)
 	if (!cfg || !snapshot)
 		return ZKCFG_EINVAL;
 	pthread_mutex_lock(&cfg->lock);
-	if (handle_is_doubtful(cfg))
+	if (handle_is_doubtful_by_now(cfg))
 		handle_follow(cfg);
 	err = pin_newest(cfg);
 	if (err == 0) {
