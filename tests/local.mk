@@ -11,11 +11,13 @@ unit_tests = \
 	%D%/unit/segment/test_arena \
 	%D%/unit/segment/test_control \
 	%D%/unit/segment/test_document \
+	%D%/unit/segment/test_faults \
 	%D%/unit/segment/test_index \
 	%D%/unit/segment/test_threads \
 	%D%/unit/segment/test_view \
 	%D%/unit/client/test_cursor \
 	%D%/unit/client/test_diff \
+	%D%/unit/client/test_faults \
 	%D%/unit/client/test_handle \
 	%D%/unit/client/test_snapshot \
 	%D%/unit/client/test_status \
@@ -44,7 +46,8 @@ test_scripts = \
 	%D%/unit/test_rooms.sh
 
 dist_check_SCRIPTS += $(test_scripts)
-dist_noinst_SCRIPTS += %D%/integration/demo %D%/integration/installed.sh %D%/support/chroot-check %D%/support/zk-server
+dist_noinst_SCRIPTS += %D%/integration/demo %D%/integration/installed.sh %D%/support/chroot-check %D%/support/coverage \
+	%D%/support/zk-server
 TESTS += $(test_scripts)
 
 if HAVE_CHECK
@@ -61,6 +64,17 @@ endif
 noinst_PROGRAMS += %D%/integration/demo_reader
 %C%_integration_demo_reader_LDADD = libzkcfg.la
 %C%_integration_demo_reader_LDFLAGS = $(AM_LDFLAGS) -no-fast-install
+
+# Calls that a test makes fail; for programs linked with FAULT_LINK only.
+check_LTLIBRARIES += libfault.la
+libfault_la_SOURCES = %D%/support/fault.c %D%/support/fault.h
+FAULT_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc \
+	-Wl,--wrap=open,--wrap=openat,--wrap=fstat,--wrap=fchmod,--wrap=renameat \
+	-Wl,--wrap=posix_fallocate,--wrap=mmap,--wrap=mremap
+%C%_unit_segment_test_faults_LDADD = libfault.la $(LDADD)
+%C%_unit_segment_test_faults_LDFLAGS = $(FAULT_LINK)
+%C%_unit_client_test_faults_LDADD = libfault.la $(LDADD)
+%C%_unit_client_test_faults_LDFLAGS = $(FAULT_LINK)
 
 libsupport_la_SOURCES = \
 	%D%/support/segment_host.c \
@@ -92,6 +106,12 @@ EXTRA_DIST += %D%/unit/xml/corpus
 
 %C%_integration_test_cli_LDADD = $(LDADD) $(XML2_LIBS)
 %C%_unit_cli_test_output_SOURCES = %D%/unit/cli/test_output.c src/cli/output.c
+
+# Every line of segment and client is executed by tests; those that are not are printed.
+coverage:
+	$(srcdir)/%D%/support/coverage '$(abs_top_srcdir)' coverage
+
+.PHONY: coverage
 
 # What was installed works, used as the README says.
 installcheck-local:

@@ -311,9 +311,8 @@ int document_walk_string(const struct zkcfg_document *document, const char *path
 	int err;
 
 	err = document_walk(document, path, &node);
-	if (err < 0)
-		return err;
-	err = document_node(document, node, &found);
+	if (err == 0)
+		err = document_node(document, node, &found);
 	if (err < 0)
 		return err;
 	if (!found.value)

@@ -78,8 +78,6 @@ static bool span_grow(struct document_builder *builder, struct span *span, size_
 	size_t room = span->room ? span->room : span->first;
 	char *bytes;
 
-	if (builder->error != 0)
-		return false;
 	if (more > builder->limit_bytes || span->used + more > builder->limit_bytes) {
 		builder->error = ZKCFG_ERANGE;
 		return false;
@@ -294,8 +292,8 @@ static uint32_t builder_add_key(struct document_builder *builder, uint32_t node,
 		return 0;
 	}
 	key = span_extend(builder, &builder->strings, size);
-	slot = span_extend(builder, &builder->slots, sizeof(*slot));
-	if (!key || !slot)
+	slot = key ? span_extend(builder, &builder->slots, sizeof(*slot)) : NULL;
+	if (!slot)
 		return 0;
 	memset((char *)key + size - LAYOUT_KEY_ALIGN, 0, LAYOUT_KEY_ALIGN);
 	*key = (struct layout_key){ .node = node, .value = LAYOUT_NO_VALUE, .path_bytes = (uint16_t)path->used };

@@ -7,6 +7,7 @@
 
 #include <zkcfg/zkcfg.h>
 
+#include "segment/document_read.h"
 #include "support/segment_host.h"
 
 static struct segment_host host;
@@ -143,6 +144,28 @@ START_TEST(teller_ends_it)
 }
 END_TEST
 
+START_TEST(damaged_document_ends_it_with_an_error)
+{
+	char path[HOST_PATH_BYTES];
+	const struct zkcfg_document *document;
+	uint8_t *bytes;
+	size_t size_bytes;
+	uint64_t at;
+	int count = 0;
+
+	segment_host_publish(&host, "app.xml", "<d>1</d>");
+	ck_assert_int_eq(zkcfg_pin(cfg, &newer), 0);
+	segment_host_path(&host, "gen.1", path);
+	bytes = segment_host_read(path, &size_bytes);
+	document = (const void *)(bytes + sizeof(struct layout_arena));
+	at = sizeof(struct layout_arena) + document_nodes_offset(document) + offsetof(struct layout_document_node, end);
+	free(bytes);
+	segment_host_patch(path, at, "\0\0\0", 4);
+	ck_assert_int_eq(zkcfg_diff(NULL, newer, count_only, &count), ZKCFG_ECORRUPT);
+	ck_assert_int_eq(count, 1); /* that the document came */
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("diff");
@@ -157,6 +180,7 @@ int main(void)
 	tcase_add_test(tcase, element_that_gets_elements_loses_its_value);
 	tcase_add_test(tcase, diff_across_generations_tells_only_what_differs);
 	tcase_add_test(tcase, teller_ends_it);
+	tcase_add_test(tcase, damaged_document_ends_it_with_an_error);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -685,6 +685,22 @@ START_TEST(length_that_leads_nowhere_is_caught_though_the_checksum_is_right)
 }
 END_TEST
 
+START_TEST(name_without_an_end_is_caught)
+{
+	struct layout_document_node *nodes;
+	char *strings;
+
+	make("<a>x</a>");
+	nodes = (void *)((char *)made + document_nodes_offset(made));
+	strings = (char *)made + document_strings_offset(made);
+	nodes[0].name = made->strings_bytes - 1;
+	strings[made->strings_bytes - 1] = 'x';
+	segment_document_seal(made);
+	ck_assert_int_eq(document_verify(made, made_bytes), ZKCFG_ECORRUPT);
+	ck_assert_str_eq(value_of("/a[1]"), zkcfg_strerror(ZKCFG_ECORRUPT));
+}
+END_TEST
+
 START_TEST(value_of_a_path_by_name_that_leads_nowhere_is_caught)
 {
 	struct layout_key *key;
@@ -800,6 +816,86 @@ START_TEST(any_bytes_give_an_error_or_a_value)
 }
 END_TEST
 
+START_TEST(value_of_64_kib_and_more_is_whole)
+{
+	static const size_t sizes[] = { 65533, 65534, 65535, 65536, 200000 };
+	struct layout_key *key = NULL;
+	size_t size_bytes = sizes[_i];
+	char *xml = malloc(size_bytes + 32);
+	const char *value;
+
+	memcpy(xml, "<a k='v'>", 9);
+	memset(xml + 9, 'x', size_bytes);
+	strcpy(xml + 9 + size_bytes, "</a>");
+	make(xml);
+	ck_assert_int_eq(document_verify(made, made_bytes), 0);
+	ck_assert_int_eq(zkcfg_document_string(made, "/a", &value), 0);
+	ck_assert_uint_eq(strlen(value), size_bytes);
+	for (uint64_t i = 0; !key || strcmp(key->path, "/a") != 0; i++)
+		key = key_at(i);
+	ck_assert_uint_eq(key->value_bytes, size_bytes < 65535 ? size_bytes : LAYOUT_LONG_VALUE);
+	if (key->value_bytes == LAYOUT_LONG_VALUE) {
+		key->value = 2; /* no room for a length before it */
+		ck_assert_int_eq(zkcfg_document_string(made, "/a", &value), ZKCFG_ECORRUPT);
+		key->value = UINT32_MAX;
+		ck_assert_int_eq(zkcfg_document_string(made, "/a", &value), ZKCFG_ECORRUPT);
+	}
+	free(xml);
+}
+END_TEST
+
+/* More names below one element than are counted in place, each of them twice. */
+START_TEST(elements_of_many_names_are_counted_each_by_its_own)
+{
+	char xml[4096] = "<r>", path[32], text[16];
+	size_t used = 3;
+
+	for (unsigned i = 0; i < 60; i++)
+		used += (size_t)snprintf(xml + used, sizeof(xml) - used, "<n%u>%u</n%u>", i % 30, i, i % 30);
+	snprintf(xml + used, sizeof(xml) - used, "</r>");
+	make(xml);
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(path, sizeof(path), i < 30 ? "/r/n%u" : "/r/n%u[2]", i % 30);
+		snprintf(text, sizeof(text), "%u", i);
+		ck_assert(in_table(path));
+		ck_assert_str_eq(value_of(path), text);
+	}
+}
+END_TEST
+
+/*
+ * XXH3 of 32 bytes multiplies the first 8, after taking its secret from them,
+ * with the next 8: where they are the secret, what is next does not count.
+ */
+START_TEST(names_of_one_hash_are_two_names)
+{
+	struct document_origin origin = { .name = "a", .version = -1 };
+	char first[33] = "........first---the rest is here", second[33] = "........second--the rest is here";
+	struct document_builder *builder;
+
+	memcpy(first, XXH3_kSecret, 8);
+	memcpy(second, XXH3_kSecret, 8);
+	ck_assert_uint_eq(hash_bytes(first, 32), hash_bytes(second, 32));
+	builder = document_builder_new(&origin, "", 0);
+	document_builder_open(builder, "r", 1);
+	document_builder_attribute(builder, first, 32, "1", 1);
+	document_builder_attribute(builder, second, 32, "2", 1);
+	document_builder_close(builder);
+	ck_assert_int_eq(document_builder_finish(builder, &made, &made_bytes), 0);
+	ck_assert_int_eq(document_verify(made, made_bytes), 0);
+	{
+		struct document_node one, two;
+
+		ck_assert_int_eq(document_node(made, 1, &one), 0);
+		ck_assert_int_eq(document_node(made, 2, &two), 0);
+		ck_assert_str_eq(one.name, first);
+		ck_assert_str_eq(two.name, second);
+		ck_assert_str_eq(one.value, "1");
+		ck_assert_str_eq(two.value, "2");
+	}
+}
+END_TEST
+
 START_TEST(table_without_an_empty_slot_ends_a_look_up)
 {
 	struct layout_slot *slots;
@@ -848,9 +944,13 @@ int main(void)
 	tcase_add_test(tcase, offset_that_leads_nowhere_is_caught_though_the_checksum_is_right);
 	tcase_add_test(tcase, length_that_leads_nowhere_is_caught_though_the_checksum_is_right);
 	tcase_add_test(tcase, value_of_a_path_by_name_that_leads_nowhere_is_caught);
+	tcase_add_test(tcase, name_without_an_end_is_caught);
 	tcase_add_test(tcase, truncated_document_is_refused_and_not_read_behind_its_end);
 	tcase_add_test(tcase, any_bytes_give_an_error_or_a_value);
 	tcase_add_test(tcase, table_without_an_empty_slot_ends_a_look_up);
+	tcase_add_loop_test(tcase, value_of_64_kib_and_more_is_whole, 0, 5);
+	tcase_add_test(tcase, elements_of_many_names_are_counted_each_by_its_own);
+	tcase_add_test(tcase, names_of_one_hash_are_two_names);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

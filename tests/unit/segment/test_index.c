@@ -711,6 +711,12 @@ START_TEST(wrong_sum_of_contents_is_noticed_by_verify)
 	node->reserved = 1;
 	ck_assert_int_eq(index_verify(&view), ZKCFG_ECORRUPT);
 	node->reserved = 0;
+	node = arena_at(&arena, node->entries[0] & LAYOUT_ENTRY_OFFSET_MASK);
+	ck_assert_uint_gt(__builtin_popcount(node->bitmap), 1);
+	node->content++; /* one below says so of itself, and what is above is right */
+	ck_assert_int_eq(index_verify(&view), ZKCFG_ECORRUPT);
+	node->content--;
+	ck_assert_int_eq(index_verify(&view), 0);
 	view.document_count = 101;
 	ck_assert_int_eq(index_verify(&view), ZKCFG_ECORRUPT);
 	view.document_count = 99;
