@@ -19,6 +19,8 @@
 /* A file grows by an eighth, and by no less than this. */
 #define ARENA_GROWTH_BYTES UINT64_C(65536)
 #define ARENA_PAGE_BYTES UINT64_C(4096)
+/* Pages are made ready by so many bytes: one call instead of a fault each. */
+#define ARENA_READY_BYTES UINT64_C(262144)
 
 void arena_name(uint32_t generation, char name[ARENA_NAME_BYTES])
 {
@@ -30,7 +32,7 @@ static uint64_t arena_pages(uint64_t bytes)
 	return (bytes + ARENA_PAGE_BYTES - 1) & ~(ARENA_PAGE_BYTES - 1);
 }
 
-/* Give the file memory up to size_bytes, and map all of it. */
+/* Give the file memory up to size_bytes, and map all of it. What is mapped already has its memory. */
 static int arena_resize(struct arena *arena, uint64_t size_bytes)
 {
 	int error_number;
@@ -41,7 +43,8 @@ static int arena_resize(struct arena *arena, uint64_t size_bytes)
 		return ZKCFG_ENOSPC;
 	}
 	do {
-		error_number = posix_fallocate(arena->fd, 0, (off_t)size_bytes);
+		error_number = posix_fallocate(arena->fd, (off_t)arena->mapped_bytes,
+						   (off_t)(size_bytes - arena->mapped_bytes));
 	} while (error_number == EINTR);
 	if (error_number != 0) {
 		errno = error_number;
@@ -152,6 +155,23 @@ void arena_close(struct arena *arena)
 	*arena = (struct arena){ .fd = -1 };
 }
 
+/* Have the pages of what is appended next made ready. Where the kernel cannot, they fault one by one. */
+static void arena_make_ready(struct arena *arena, uint64_t end)
+{
+	uint64_t from = arena->ready_bytes & ~(ARENA_PAGE_BYTES - 1);
+
+	if (from < arena->used_bytes)
+		from = arena->used_bytes & ~(ARENA_PAGE_BYTES - 1);
+	if (end < from + ARENA_READY_BYTES)
+		end = from + ARENA_READY_BYTES;
+	if (end > arena->mapped_bytes)
+		end = arena->mapped_bytes;
+#ifdef MADV_POPULATE_WRITE
+	madvise(arena->base + from, end - from, MADV_POPULATE_WRITE);
+#endif
+	arena->ready_bytes = end;
+}
+
 int arena_append(struct arena *arena, uint64_t bytes, uint64_t *offset)
 {
 	uint64_t aligned = layout_align(bytes), grown;
@@ -173,6 +193,8 @@ int arena_append(struct arena *arena, uint64_t bytes, uint64_t *offset)
 		if (err < 0)
 			return err;
 	}
+	if (arena->used_bytes + aligned > arena->ready_bytes)
+		arena_make_ready(arena, arena->used_bytes + aligned);
 	*offset = arena->used_bytes;
 	arena->used_bytes += aligned;
 	return 0;

@@ -22,6 +22,7 @@ struct arena {
 	uint8_t *base;
 	uint64_t mapped_bytes; /* = size of the file */
 	uint64_t used_bytes;   /* next append goes here */
+	uint64_t ready_bytes;  /* pages before this are mapped, and cost no fault */
 	uint64_t kept_bytes;
 	uint32_t generation;
 };
