@@ -13,15 +13,19 @@ unit_tests = \
 	%D%/unit/segment/test_document \
 	%D%/unit/segment/test_faults \
 	%D%/unit/segment/test_index \
+	%D%/unit/segment/test_notify \
 	%D%/unit/segment/test_threads \
 	%D%/unit/segment/test_view \
+	%D%/unit/client/test_batch \
 	%D%/unit/client/test_cursor \
+	%D%/unit/client/test_descriptor \
 	%D%/unit/client/test_diff \
 	%D%/unit/client/test_faults \
 	%D%/unit/client/test_handle \
 	%D%/unit/client/test_snapshot \
 	%D%/unit/client/test_status \
 	%D%/unit/client/test_value \
+	%D%/unit/client/test_wait \
 	%D%/unit/xml/test_compile \
 	%D%/unit/xml/test_schema \
 	%D%/unit/source/test_registry \
@@ -35,10 +39,14 @@ unit_tests = \
 
 integration_tests = \
 	%D%/integration/test_cli \
+	%D%/integration/test_collisions \
 	%D%/integration/test_daemon \
+	%D%/integration/test_full \
+	%D%/integration/test_removed \
 	%D%/integration/test_zookeeper_source
 
 test_scripts = \
+	%D%/integration/test_bench.sh \
 	%D%/integration/test_values.sh \
 	%D%/unit/client/test_library.sh \
 	%D%/unit/client/test_manual.sh \
@@ -65,6 +73,8 @@ noinst_PROGRAMS += %D%/integration/demo_reader
 %C%_integration_demo_reader_LDADD = libzkcfg.la
 %C%_integration_demo_reader_LDFLAGS = $(AM_LDFLAGS) -no-fast-install
 
+%C%_unit_client_test_descriptor_LDADD = $(LDADD) $(EVENT_LIBS)
+
 # Calls that a test makes fail; for programs linked with FAULT_LINK only.
 check_LTLIBRARIES += libfault.la
 libfault_la_SOURCES = %D%/support/fault.c %D%/support/fault.h
@@ -77,6 +87,10 @@ FAULT_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap
 %C%_unit_client_test_faults_LDFLAGS = $(FAULT_LINK)
 
 libsupport_la_SOURCES = \
+	%D%/support/daemon_host.c \
+	%D%/support/daemon_host.h \
+	%D%/support/reader_process.c \
+	%D%/support/reader_process.h \
 	%D%/support/segment_host.c \
 	%D%/support/segment_host.h \
 	%D%/support/zk_server.c \
@@ -105,7 +119,11 @@ export VERBOSE
 EXTRA_DIST += %D%/unit/xml/corpus
 
 %C%_integration_test_cli_LDADD = $(LDADD) $(XML2_LIBS)
+# A file is mapped once, for ThreadSanitizer.
+%C%_unit_segment_test_threads_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap,--wrap=munmap,--wrap=mremap
 %C%_unit_cli_test_output_SOURCES = %D%/unit/cli/test_output.c src/cli/output.c
+
+include %D%/bench/local.mk
 
 # Every line of segment and client is executed by tests; those that are not are printed.
 coverage:

@@ -170,6 +170,64 @@ static inline int zkcfg_changed(const struct zkcfg *cfg, uint64_t seen)
 ZKCFG_API int zkcfg_wait(struct zkcfg *cfg, uint64_t seen, int timeout_ms, uint64_t *newest);
 
 /**
+ * Wait until a commit differs from a snapshot in what the caller cares about.
+ *
+ * Commits that touch nothing of it go by. A document that comes or goes is a
+ * difference, and so is a new revision of it; with a path, a difference is a
+ * name or value of the element or attribute there, or of anything below it.
+ * "/server/pool" covers "/server/pool/@max", and not "/server/pool[2]".
+ *
+ * @cfg         borrowed.
+ * @since       what the caller has; may be of an older segment, and NULL: nothing.
+ * @document    its name; NULL: any commit newer than `since` will do.
+ * @path        as for zkcfg_get_string(); NULL: the document as a whole.
+ * @timeout_ms  milliseconds; 0 polls, -1 waits forever.
+ * @snapshot    out: the commit that differs, pinned; ends with zkcfg_unpin().
+ *
+ * ZKCFG_ETIMEDOUT  no difference in time.
+ * ZKCFG_EINTR      a signal arrived; call again.
+ * ZKCFG_EINVAL     the path is not of the form it has to have, or has no document.
+ * And the errors of zkcfg_pin().
+ *
+ * Thread-safe. Since 0.1.
+ */
+ZKCFG_API int zkcfg_wait_for(struct zkcfg *cfg, const struct zkcfg_snapshot *since, const char *document,
+			     const char *path, int timeout_ms, struct zkcfg_snapshot **snapshot);
+
+/**
+ * A descriptor for poll(), epoll, libevent or libuv: readable when there may be
+ * a new commit.
+ *
+ *	loop: when it is readable
+ *		zkcfg_descriptor_clear(cfg);
+ *		if (zkcfg_changed(cfg, seen)) ...
+ *
+ * It may become readable for no reason, above all while no daemon runs: once a
+ * second, then, so that a segment that was made anew is found. It is never
+ * silent when there is a reason. It stays the same, through restarts of the
+ * daemon, until the handle is closed.
+ *
+ * @cfg  borrowed.
+ * @fd   out: the handle's; neither to be read nor to be closed by the caller.
+ *
+ * ZKCFG_ESYSTEM  no descriptor is to be had: see errno.
+ *
+ * Thread-safe. A child of fork() opens a handle of its own for this. Since 0.1.
+ */
+ZKCFG_API int zkcfg_descriptor(struct zkcfg *cfg, int *fd);
+
+/**
+ * Take the reason away why the descriptor is readable: it will be so again for
+ * a commit that comes any time after this call. Look with zkcfg_changed() or
+ * zkcfg_pin() afterwards, not before.
+ *
+ * ZKCFG_EINVAL  zkcfg_descriptor() was not called.
+ *
+ * Thread-safe; some system calls, allocates nothing. Since 0.1.
+ */
+ZKCFG_API int zkcfg_descriptor_clear(struct zkcfg *cfg);
+
+/**
  * Pin the newest commit.
  *
  * @cfg       borrowed.
@@ -296,6 +354,29 @@ ZKCFG_API int zkcfg_document_double(const struct zkcfg_document *document, const
 ZKCFG_API int zkcfg_document_bool(const struct zkcfg_document *document, const char *path, int *value);
 ZKCFG_API int zkcfg_document_duration_ms(const struct zkcfg_document *document, const char *path, int64_t *value);
 ZKCFG_API int zkcfg_document_size_bytes(const struct zkcfg_document *document, const char *path, uint64_t *value);
+
+/** One of many values to get. Since 0.1. */
+struct zkcfg_request {
+	const char *document; /**< its name */
+	const char *path;     /**< as for zkcfg_get_string() */
+	const char *value;    /**< out: the string, or NULL; lives until the snapshot is unpinned */
+	int error;            /**< out: 0, or what zkcfg_get_string() would return */
+};
+
+/**
+ * Get many strings of a snapshot at once: cheaper than one by one, above all
+ * over many documents. Requests of one document belong next to each other.
+ *
+ * @snapshot  borrowed.
+ * @requests  borrowed; every one is tried, whatever becomes of the others.
+ * @count     their number.
+ *
+ * Returns 0, or the error of the first request that has one. ZKCFG_EINVAL with
+ * nothing tried where a document or path is NULL.
+ *
+ * Thread-safe; no lock, no system call, no allocation. Since 0.1.
+ */
+ZKCFG_API int zkcfg_get_batch(const struct zkcfg_snapshot *snapshot, struct zkcfg_request *requests, size_t count);
 
 /** What a cursor stands on. Since 0.1. */
 enum zkcfg_node_kind {

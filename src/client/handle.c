@@ -87,6 +87,7 @@ static int handle_open(const char *shm_dir, const char *set, uid_t owner, struct
 	strcpy(opened->directory, shm_dir);
 	strcpy(opened->set, set);
 	opened->owner = owner;
+	descriptor_init(opened);
 	err = handle_open_directory(shm_dir, set, owner);
 	if (err < 0)
 		goto free_handle;
@@ -127,6 +128,7 @@ void zkcfg_close(struct zkcfg *cfg)
 {
 	if (!cfg)
 		return;
+	descriptor_close(cfg);
 	zkcfg_unpin(cfg->newest);
 	control_close(&cfg->control);
 	close(cfg->dir_fd);
@@ -150,6 +152,13 @@ static int64_t handle_now_ns(clockid_t clock)
 int handle_is_doubtful(const struct zkcfg *cfg)
 {
 	return control_moved(&cfg->control) || control_silence_ns(&cfg->control) > HEARTBEAT_MISSED_NS;
+}
+
+int handle_doubtful_in_ms(const struct zkcfg *cfg)
+{
+	int64_t left_ns = HEARTBEAT_MISSED_NS - control_silence_ns(&cfg->control);
+
+	return left_ns > 0 ? 1 + (int)(left_ns / 1000000) : (int)(LOOK_EVERY_NS / 1000000);
 }
 
 int handle_is_doubtful_by_now(struct zkcfg *cfg)

@@ -10,13 +10,16 @@ EXTRA_DIST += %D%/libzkcfg.pc.in %D%/libzkcfg.map
 # The library's own objects, with every symbol in reach of its unit tests.
 noinst_LTLIBRARIES += libclient.la
 libclient_la_SOURCES = \
+	%D%/batch.c \
 	%D%/cursor.c \
+	%D%/descriptor.c \
 	%D%/diff.c \
 	%D%/error.c \
 	%D%/handle.c %D%/handle.h \
 	%D%/snapshot.c \
 	%D%/status.c \
-	%D%/value.c
+	%D%/value.c \
+	%D%/wait.c
 
 # What is installed: the symbols of the map and nothing else; libc and nothing
 # else. The linker drops what only writers of a segment use.

@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/handle.h"
 #include "segment/document.h"
@@ -32,7 +31,7 @@ static int pin_view(struct zkcfg *cfg, uint32_t generation, uint64_t offset, str
 	uint8_t segment_id[16];
 
 	if (cfg->newest && cfg->newest->view->generation == generation &&
-	    offset + sizeof(struct layout_root) <= cfg->newest->view->size_bytes) {
+	    offset + layout_align(sizeof(struct layout_root)) <= cfg->newest->view->size_bytes) {
 		*view = cfg->newest->view;
 		view_get(*view);
 		return 0;
@@ -162,43 +161,4 @@ void zkcfg_iterator_init(struct zkcfg_iterator *iterator, const struct zkcfg_sna
 int zkcfg_iterator_next(struct zkcfg_iterator *iterator, const struct zkcfg_document **document)
 {
 	return index_walk_next((struct index_walk *)(void *)iterator->opaque, document);
-}
-
-static int64_t wait_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int zkcfg_wait(struct zkcfg *cfg, uint64_t seen, int timeout_ms, uint64_t *newest)
-{
-	int64_t deadline_ms = wait_now_ms() + timeout_ms, left_ms = 1000;
-	uint64_t seq;
-	int err;
-
-	if (!cfg)
-		return ZKCFG_EINVAL;
-	for (;;) {
-		if (handle_is_doubtful(cfg)) {
-			pthread_mutex_lock(&cfg->lock);
-			handle_follow(cfg);
-			pthread_mutex_unlock(&cfg->lock);
-		}
-		seq = control_seq(&cfg->control);
-		/* a control that was abandoned counts on to call us, not because there is a commit */
-		if (seq != seen && seq != 0 && !control_moved(&cfg->control)) {
-			if (newest)
-				*newest = seq;
-			return 0;
-		}
-		if (timeout_ms >= 0)
-			left_ms = deadline_ms - wait_now_ms();
-		if (left_ms <= 0)
-			return ZKCFG_ETIMEDOUT;
-		err = control_wait(&cfg->control, seq, left_ms < 1000 ? (int)left_ms : 1000);
-		if (err < 0)
-			return err;
-	}
 }

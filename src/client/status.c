@@ -151,11 +151,9 @@ int64_t zkcfg_status_since_ns(const struct zkcfg_status *status)
 /* Milliseconds from a stamp to when the status was read. */
 static int64_t status_age_ms(const struct zkcfg_status *status, int64_t stamp_ns)
 {
-	int64_t age_ns = status->now_ns - stamp_ns;
-
 	if (stamp_ns <= 0)
 		return -1;
-	return age_ns > 0 ? age_ns / 1000000 : 0;
+	return stamp_ns < status->now_ns ? (status->now_ns - stamp_ns) / 1000000 : 0;
 }
 
 int64_t zkcfg_status_unverified_ms(const struct zkcfg_status *status)

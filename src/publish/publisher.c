@@ -22,12 +22,15 @@
 #include "segment/hash.h"
 #include "segment/index.h"
 #include "segment/layout.h"
+#include "segment/notify.h"
 #include "segment/trust.h"
 #include "segment/view.h"
 
 #define LOCK_NAME "lock"
 /* A generation with less garbage than this is left alone, however small its live data. */
 #define GARBAGE_FLOOR_BYTES UINT64_C(1048576)
+/* No seq of ours comes near; a damaged one may. */
+#define SEQ_BEYOND (UINT64_C(1) << 62)
 
 struct publisher {
 	char *directory; /* <shm-dir>/v1/<set> */
@@ -37,6 +40,7 @@ struct publisher {
 	int dir_fd;
 	int lock_fd;
 	struct control control;
+	struct notify notify;
 	struct arena arena; /* base NULL: no generation yet */
 	uint64_t root_offset;
 	struct layout_root root; /* of the newest commit; zeros: none */
@@ -234,12 +238,15 @@ static int publisher_take_over(struct publisher *publisher)
 	seq = control_seq(&publisher->control);
 	if (seq == 0)
 		return 0;
+	if (seq >= SEQ_BEYOND)
+		return ZKCFG_ECORRUPT;
 	control_root(&publisher->control, seq, &generation, &offset);
 	err = arena_open(publisher->dir_fd, generation, publisher->segment_id, &publisher->arena);
 	if (err < 0)
 		return err;
 	err = view_root(publisher->arena.base, publisher->arena.mapped_bytes, offset, &root);
-	if (err == 0 && root->seq != seq)
+	/* what is live lies before the root; a next generation gets that much memory */
+	if (err == 0 && (root->seq != seq || root->live_bytes > offset))
 		err = ZKCFG_ECORRUPT;
 	if (err < 0)
 		return err;
@@ -270,9 +277,6 @@ static bool is_unsound(int err)
 	return err != ZKCFG_ENOMEM && err != ZKCFG_ENOSPC && err != ZKCFG_ESYSTEM;
 }
 
-/* No seq of ours comes near; a damaged one may. */
-#define SEQ_BEYOND (UINT64_C(1) << 62)
-
 /* Send the readers of a segment that was set aside to the new one, whose seq goes on from theirs. */
 static void publisher_set_aside(struct publisher *publisher, struct control *aside)
 {
@@ -293,6 +297,16 @@ static int publisher_set_mode(const struct publisher *publisher)
 	if (err == 0 && publisher->arena.base)
 		err = arena_set_mode(&publisher->arena, publisher->mode, publisher->group);
 	return err;
+}
+
+/* Readers who poll are told by FIFOs; where there can be none they look by themselves. */
+static void publisher_begin_notify(const struct publisher *publisher, int dir_fd, struct notify *notify)
+{
+	int err = notify_open(dir_fd, publisher->mode, publisher->group, notify);
+
+	if (err < 0)
+		log_warning("set %s: cannot make FIFOs in %s (%s): readers who poll learn of commits by looking",
+			    publisher->set, publisher->directory, zkcfg_strerror(err));
 }
 
 /* Take over, or make anew; one that cannot be taken over is set aside. */
@@ -321,6 +335,7 @@ static int publisher_begin(struct publisher *publisher, struct message *message)
 		return publisher_fail(err, "cannot make the segment in", publisher->directory, message);
 	publisher_sweep(publisher->dir_fd, publisher->arena.generation);
 	control_set_daemon(&publisher->control);
+	publisher_begin_notify(publisher, publisher->dir_fd, &publisher->notify);
 	return 0;
 }
 
@@ -334,6 +349,7 @@ static struct publisher *publisher_new(const struct publisher_options *options)
 	made->group = options->group;
 	made->dir_fd = made->lock_fd = -1;
 	made->arena.fd = -1;
+	made->notify.alive_fd = -1;
 	made->set = strdup(options->set);
 	if (asprintf(&made->directory, "%s/" LAYOUT_DIRECTORY "/%s", options->shm_dir, options->set) < 0)
 		made->directory = NULL;
@@ -384,6 +400,7 @@ void publisher_close(struct publisher *publisher)
 		return;
 	if (publisher->control.page)
 		control_clear_daemon(&publisher->control);
+	notify_close(&publisher->notify);
 	control_close(&publisher->control);
 	arena_close(&publisher->arena);
 	if (publisher->lock_fd >= 0)
@@ -705,6 +722,7 @@ int publisher_commit(struct publisher *publisher, const struct publisher_change 
 	if (err < 0)
 		return commit_fail(publisher, err, message);
 	publisher_show(publisher, root_offset, &publisher->control);
+	notify_commit(publisher->dir_fd);
 	if (publisher->arena.generation != generation)
 		publisher_sweep(publisher->dir_fd, publisher->arena.generation);
 	if (seq)
@@ -770,6 +788,7 @@ static int publisher_restore(struct publisher *publisher, struct message *messag
 {
 	int dir_fd, lock_fd, err;
 	struct control control, old = publisher->control;
+	struct notify notify = { .alive_fd = -1 };
 
 	err = publisher_make_directories(publisher->directory, publisher->mode, publisher->group, &dir_fd, message);
 	if (err < 0)
@@ -791,8 +810,11 @@ static int publisher_restore(struct publisher *publisher, struct message *messag
 	publisher->lock_fd = lock_fd;
 	publisher->control = control;
 	publisher_sweep(dir_fd, publisher->arena.generation);
+	publisher_begin_notify(publisher, dir_fd, &notify);
 	control_abandon(&old, publisher->root.seq);
 	control_close(&old);
+	notify_close(&publisher->notify); /* readers of the old one look around */
+	publisher->notify = notify;
 	return 0;
 close_lock:
 	if (lock_fd != publisher->lock_fd)
@@ -810,6 +832,10 @@ int publisher_heartbeat(struct publisher *publisher, struct message *message)
 		log_warning("set %s: the segment in %s was removed: making it anew", publisher->set,
 			    publisher->directory);
 		err = publisher_restore(publisher, message);
+	} else if (publisher->notify.alive_fd >= 0 &&
+		   !notify_is_in_place(publisher->dir_fd, &publisher->notify)) {
+		notify_close(&publisher->notify);
+		publisher_begin_notify(publisher, publisher->dir_fd, &publisher->notify);
 	}
 	control_set_heartbeat(&publisher->control, clock_boottime_ns());
 	return err;

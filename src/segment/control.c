@@ -312,7 +312,7 @@ int64_t control_silence_ns(const struct control *control)
 	int64_t heartbeat_ns = atomic_load_explicit(&control->page->heartbeat_ns, memory_order_relaxed);
 	struct timespec now;
 
-	if (heartbeat_ns == 0)
+	if (heartbeat_ns <= 0)
 		return INT64_MAX;
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - heartbeat_ns;

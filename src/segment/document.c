@@ -208,6 +208,16 @@ static const char *step_parse(const char *at, struct step *step)
 	return at;
 }
 
+bool document_path_is_valid(const char *path)
+{
+	struct step step;
+
+	do {
+		path = step_parse(path, &step);
+	} while (path && *path != '\0');
+	return path != NULL;
+}
+
 static bool name_is(const char *name, const char *bytes, size_t size)
 {
 	return strncmp(name, bytes, size) == 0 && name[size] == '\0';

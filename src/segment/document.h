@@ -91,6 +91,8 @@ uint64_t document_created(const struct zkcfg_document *document);
 #define DOCUMENT_NODE_NONE UINT32_MAX
 /* The node that a path names. ZKCFG_ENOPATH, ZKCFG_EINVAL, ZKCFG_ECORRUPT. */
 int document_find_node(const struct zkcfg_document *document, const char *path, uint32_t *node);
+/* Is it a path at all, whether a document has it or not? */
+bool document_path_is_valid(const char *path);
 /*
  * The string of a path that is not in the hash table, looked for step by step:
  * paths may be spelt in more ways than the table has. As zkcfg_document_string().

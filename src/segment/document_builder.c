@@ -99,7 +99,7 @@ static inline void *span_extend(struct document_builder *builder, struct span *s
 {
 	void *at;
 
-	if (span->room - span->used < more && !span_grow(builder, span, more))
+	if ((!span->bytes || span->room - span->used < more) && !span_grow(builder, span, more))
 		return NULL;
 	at = span->bytes + span->used;
 	span->used += more;
@@ -585,8 +585,8 @@ static void builder_element_keys(struct document_builder *builder, struct frame 
 	if (frame->has_elements && !frame->has_own_text)
 		node->key = builder_add_path(builder, frame->node);
 	else
-		node->key = builder_add_value(builder, frame->node, builder->text.bytes + (text_bytes ? frame->text_begin : 0),
-					      text_bytes);
+		node->key = builder_add_value(builder, frame->node,
+					      text_bytes ? builder->text.bytes + frame->text_begin : "", text_bytes);
 	if (node->key == 0)
 		return;
 	if (frame->alias_differs && !frame->alias_lost && frame_end_alias(builder, frame) &&

@@ -353,6 +353,14 @@ static int view_match_bucket(const struct index_view *view, uint64_t entry, uint
 	return err;
 }
 
+int index_match(const struct index_view *view, uint64_t entry, uint64_t end, uint64_t hash, const char *name,
+		size_t name_bytes, const struct zkcfg_document **document)
+{
+	if (entry_tag(entry) == LAYOUT_TAG_BUCKET)
+		return view_match_bucket(view, entry, end, hash, name, name_bytes, document);
+	return view_match(view, entry, end, hash, name, name_bytes, document);
+}
+
 int index_find(const struct index_view *view, uint64_t hash, const char *name, size_t name_bytes,
 	       const struct zkcfg_document **document)
 {
@@ -360,11 +368,7 @@ int index_find(const struct index_view *view, uint64_t hash, const char *name, s
 	int err;
 
 	err = view_descend(view, hash, &entry, &end);
-	if (err < 0)
-		return err;
-	if (entry_tag(entry) == LAYOUT_TAG_BUCKET)
-		return view_match_bucket(view, entry, end, hash, name, name_bytes, document);
-	return view_match(view, entry, end, hash, name, name_bytes, document);
+	return err < 0 ? err : index_match(view, entry, end, hash, name, name_bytes, document);
 }
 
 int index_get(const struct index_view *view, const char *name, const char *path, const char **value)
@@ -384,10 +388,7 @@ int index_get(const struct index_view *view, const char *name, const char *path,
 	path_bytes = strlen(path);
 	path_hash = (uint32_t)hash_bytes(path, path_bytes);
 	__builtin_prefetch(view->base + entry_offset(entry) + entry_slot_offset(entry, name_bytes, path_hash));
-	if (entry_tag(entry) == LAYOUT_TAG_BUCKET)
-		err = view_match_bucket(view, entry, end, hash, name, name_bytes, &document);
-	else
-		err = view_match(view, entry, end, hash, name, name_bytes, &document);
+	err = index_match(view, entry, end, hash, name, name_bytes, &document);
 	if (err < 0)
 		return err;
 	key = document_look_up(document, path_hash, path, path_bytes);

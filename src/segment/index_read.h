@@ -132,4 +132,8 @@ static inline int view_match(const struct index_view *view, uint64_t entry, uint
 	return 0;
 }
 
+/* The same of an entry that view_descend() found, which may be a bucket's. */
+int index_match(const struct index_view *view, uint64_t entry, uint64_t end, uint64_t hash, const char *name,
+		size_t name_bytes, const struct zkcfg_document **document);
+
 #endif

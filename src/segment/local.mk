@@ -9,6 +9,7 @@ libsegment_la_SOURCES = \
 	%D%/hash.h \
 	%D%/index.c %D%/index.h %D%/index_read.h \
 	%D%/layout.h \
+	%D%/notify.c %D%/notify.h \
 	%D%/refcount.h \
 	%D%/trust.c %D%/trust.h \
 	%D%/view.c %D%/view.h

@@ -1,12 +1,9 @@
 /* SPDX-FileCopyrightText: zkcfg authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,8 +12,6 @@
 #include "segment/hash.h"
 #include "segment/layout.h"
 #include "support/segment_host.h"
-
-#define DEADLINE_MS 10000
 
 static struct segment_host host;
 static struct zkcfg *cfg;
@@ -301,71 +296,6 @@ START_TEST(damaged_document_is_an_error_of_its_own_look_ups)
 }
 END_TEST
 
-START_TEST(wait_returns_at_once_when_there_is_another_commit)
-{
-	uint64_t newest = 0;
-
-	segment_host_publish(&host, "app.xml", "<d>1</d>");
-	segment_host_publish(&host, "app.xml", "<d>2</d>");
-	ck_assert_int_eq(zkcfg_wait(cfg, 0, 0, &newest), 0);
-	ck_assert_uint_eq(newest, 2);
-	ck_assert_int_eq(zkcfg_wait(cfg, 1, -1, NULL), 0);
-	/* a seq that is not there yet is another one, too: the segment began anew */
-	ck_assert_int_eq(zkcfg_wait(cfg, 3, 0, &newest), 0);
-	ck_assert_int_eq(zkcfg_wait(cfg, 2, 0, &newest), ZKCFG_ETIMEDOUT);
-}
-END_TEST
-
-START_TEST(wait_ends_when_its_time_is_over)
-{
-	int64_t began_ms;
-
-	segment_host_publish(&host, "app.xml", "<d>1</d>");
-	began_ms = segment_host_now_ms();
-	ck_assert_int_eq(zkcfg_wait(cfg, 1, 1100, NULL), ZKCFG_ETIMEDOUT);
-	ck_assert_int_ge(segment_host_now_ms() - began_ms, 1099);
-}
-END_TEST
-
-static void *publish_later(void *user)
-{
-	const struct timespec pause = { .tv_nsec = 30000000 };
-
-	(void)user;
-	nanosleep(&pause, NULL);
-	segment_host_publish(&host, "app.xml", "<d>2</d>");
-	return NULL;
-}
-
-START_TEST(commit_wakes_who_waits)
-{
-	uint64_t newest = 0;
-	pthread_t thread;
-
-	segment_host_publish(&host, "app.xml", "<d>1</d>");
-	ck_assert_int_eq(pthread_create(&thread, NULL, publish_later, NULL), 0);
-	ck_assert_int_eq(zkcfg_wait(cfg, 1, -1, &newest), 0);
-	ck_assert_uint_eq(newest, 2);
-	pthread_join(thread, NULL);
-}
-END_TEST
-
-static void ignore(int signal_number)
-{
-	(void)signal_number;
-}
-
-START_TEST(signal_ends_a_wait)
-{
-	struct sigaction action = { .sa_handler = ignore, .sa_flags = SA_RESTART };
-	struct itimerval timer = { .it_value.tv_usec = 20000, .it_interval.tv_usec = 20000 };
-
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
-	ck_assert_int_eq(zkcfg_wait(cfg, 0, DEADLINE_MS, NULL), ZKCFG_EINTR);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("snapshot");
@@ -386,10 +316,6 @@ int main(void)
 	tcase_add_test(tcase, damaged_commit_is_not_pinned_and_what_is_held_stays);
 	tcase_add_test(tcase, documents_whose_names_have_one_hash_are_two);
 	tcase_add_test(tcase, damaged_document_is_an_error_of_its_own_look_ups);
-	tcase_add_test(tcase, wait_returns_at_once_when_there_is_another_commit);
-	tcase_add_test(tcase, wait_ends_when_its_time_is_over);
-	tcase_add_test(tcase, commit_wakes_who_waits);
-	tcase_add_test(tcase, signal_ends_a_wait);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

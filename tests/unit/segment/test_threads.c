@@ -6,6 +6,7 @@
  * checksum, so that a torn, mixed or wrong one shows.
  */
 #include <check.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,6 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <zkcfg/zkcfg.h>
 
@@ -25,6 +29,10 @@
 #define LEAST_SEEN 5
 #define PUBLISH_MS 400
 #define DEADLINE_MS 30000
+/* The litmus test: longer, with more readers, and through so many generations at least. */
+#define LITMUS_MS 1500
+#define LITMUS_READERS 6
+#define LITMUS_GENERATIONS 3
 
 static struct segment_host host;
 static struct zkcfg *shared;
@@ -314,6 +322,289 @@ START_TEST(one_snapshot_is_pinned_and_unpinned_by_many_threads)
 }
 END_TEST
 
+/*
+ * The litmus test. Its writer and its readers meet in the same memory, at the
+ * same addresses: ThreadSanitizer knows shared memory by its address, and would
+ * see no connection between two mappings of a file, neither the races nor what
+ * prevents them. So a file is mapped once while this is on, with room to grow.
+ */
+#define PLACE_BYTES ((size_t)32 << 20)
+#define MOST_PLACES 64
+
+void *__real_mmap(void *address, size_t bytes, int prot, int flags, int fd, off_t offset);
+int __real_munmap(void *address, size_t bytes);
+void *__real_mremap(void *address, size_t old_bytes, size_t new_bytes, int flags, ...);
+void *__wrap_mmap(void *address, size_t bytes, int prot, int flags, int fd, off_t offset);
+int __wrap_munmap(void *address, size_t bytes);
+void *__wrap_mremap(void *address, size_t old_bytes, size_t new_bytes, int flags, ...);
+
+static struct place {
+	uint8_t *base; /* NULL: a free one */
+	size_t bytes;  /* that are mapped */
+	unsigned uses;
+	int fd;
+	int prot;
+	dev_t device;
+	ino_t inode;
+} places[MOST_PLACES];
+static pthread_mutex_t places_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool has_places;
+
+/* The place of a file, or of an address, or a free one; the lock is held. */
+static struct place *find_place(const struct stat *st, const void *address)
+{
+	for (int i = 0; i < MOST_PLACES; i++) {
+		struct place *place = &places[i];
+
+		if (st ? place->base && place->device == st->st_dev && place->inode == st->st_ino
+		       : place->base == address)
+			return place;
+	}
+	return NULL;
+}
+
+static bool grow_place(struct place *place, size_t bytes)
+{
+	if (bytes > PLACE_BYTES)
+		return false;
+	if (bytes > place->bytes &&
+	    __real_mmap(place->base + place->bytes, bytes - place->bytes, place->prot,
+			MAP_SHARED | MAP_FIXED, place->fd, (off_t)place->bytes) == MAP_FAILED)
+		return false;
+	if (bytes > place->bytes)
+		place->bytes = bytes;
+	return true;
+}
+
+static struct place *make_place(const struct stat *st, int fd)
+{
+	struct place *place = find_place(NULL, NULL);
+	void *base;
+
+	base = __real_mmap(NULL, PLACE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!place || base == MAP_FAILED)
+		return NULL;
+	*place = (struct place){ .base = base, .fd = dup(fd), .prot = PROT_READ, .device = st->st_dev, .inode = st->st_ino };
+	if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR)
+		place->prot |= PROT_WRITE;
+	return place;
+}
+
+void *__wrap_mmap(void *address, size_t bytes, int prot, int flags, int fd, off_t offset)
+{
+	struct place *place;
+	struct stat st;
+
+	if (!has_places || fd < 0 || fstat(fd, &st) < 0)
+		return __real_mmap(address, bytes, prot, flags, fd, offset);
+	pthread_mutex_lock(&places_lock);
+	place = find_place(&st, NULL);
+	if (!place) /* the writer is the first, unless it is done with the file already */
+		place = make_place(&st, fd);
+	if (place && grow_place(place, bytes))
+		place->uses++;
+	else
+		place = NULL;
+	pthread_mutex_unlock(&places_lock);
+	return place ? place->base : MAP_FAILED;
+}
+
+int __wrap_munmap(void *address, size_t bytes)
+{
+	struct place *place = NULL;
+
+	pthread_mutex_lock(&places_lock);
+	if (has_places)
+		place = find_place(NULL, address);
+	if (place && --place->uses == 0) {
+		__real_munmap(place->base, PLACE_BYTES);
+		close(place->fd);
+		place->base = NULL;
+	}
+	pthread_mutex_unlock(&places_lock);
+	return place ? 0 : __real_munmap(address, bytes);
+}
+
+void *__wrap_mremap(void *address, size_t old_bytes, size_t new_bytes, int flags, ...)
+{
+	struct place *place = NULL;
+	bool has_grown;
+
+	if (!has_places)
+		return __real_mremap(address, old_bytes, new_bytes, flags);
+	pthread_mutex_lock(&places_lock);
+	place = find_place(NULL, address);
+	has_grown = place && grow_place(place, new_bytes);
+	pthread_mutex_unlock(&places_lock);
+	return has_grown ? address : MAP_FAILED;
+}
+
+/*
+ * All documents of commit n are of version n. A reader holds what it had pinned
+ * before, so that both must be as they were; it tells the others what it has
+ * seen, and who has heard of a commit must see no older one.
+ */
+struct litmus {
+	pthread_t thread;
+	struct zkcfg *cfg;
+	struct reader reader;		/* for check_snapshot() */
+	struct zkcfg_snapshot *held;	/* of some commits ago; NULL: none */
+	unsigned long long old_version; /* the two that are compared */
+	unsigned long long new_version;
+	unsigned differences;
+};
+
+static _Atomic uint64_t heard_of;
+
+static bool litmus_fails(struct litmus *litmus, const char *what)
+{
+	snprintf(litmus->reader.fault, sizeof(litmus->reader.fault), "%s, between commits %llu and %llu",
+		 what, litmus->old_version, litmus->new_version);
+	return false;
+}
+
+static bool carries_its_number(struct litmus *litmus, const struct zkcfg_snapshot *snapshot)
+{
+	unsigned long long version;
+	const char *value;
+
+	/* all are of one version; so one tells which */
+	return check_snapshot(&litmus->reader, snapshot) &&
+	       zkcfg_get_string(snapshot, "n.0", "/d", &value) == 0 &&
+	       value_is_sound(value, "n.0", &version) &&
+	       (version == zkcfg_snapshot_seq(snapshot) ||
+		litmus_fails(litmus, "a version that is not the commit's"));
+}
+
+static int compare_change(const struct zkcfg_change *change, void *user)
+{
+	struct litmus *litmus = user;
+	unsigned long long older, newer;
+
+	if (change->kind != ZKCFG_CHANGED || !value_is_sound(change->old_value, change->document, &older) ||
+	    !value_is_sound(change->new_value, change->document, &newer) || older != litmus->old_version ||
+	    newer != litmus->new_version)
+		return 1;
+	litmus->differences++;
+	return 0;
+}
+
+static bool compare(struct litmus *litmus, const struct zkcfg_snapshot *snapshot)
+{
+	litmus->old_version = zkcfg_snapshot_seq(litmus->held);
+	litmus->new_version = zkcfg_snapshot_seq(snapshot);
+	litmus->differences = 0;
+	if (zkcfg_diff(litmus->held, snapshot, compare_change, litmus) != 0)
+		return litmus_fails(litmus, "a wrong difference");
+	if (litmus->differences != (litmus->old_version == litmus->new_version ? 0 : DOCUMENTS))
+		return litmus_fails(litmus, "not all differences");
+	return carries_its_number(litmus, litmus->held);
+}
+
+/* release and acquire: who reads a number here has all that its teller saw behind him */
+static void tell(uint64_t seq)
+{
+	uint64_t known = atomic_load_explicit(&heard_of, memory_order_relaxed);
+
+	while (known < seq && !atomic_compare_exchange_weak_explicit(
+				      &heard_of, &known, seq, memory_order_release, memory_order_relaxed))
+		;
+}
+
+static bool litmus_once(struct litmus *litmus)
+{
+	uint64_t least = atomic_load_explicit(&heard_of, memory_order_acquire);
+	struct zkcfg_snapshot *snapshot;
+	bool is_right;
+	int err;
+
+	err = zkcfg_pin(litmus->cfg, &snapshot);
+	if (err < 0)
+		return litmus_fails(litmus, zkcfg_strerror(err));
+	litmus->new_version = zkcfg_snapshot_seq(snapshot);
+	tell(litmus->new_version);
+	is_right = litmus->new_version >= least || litmus_fails(litmus, "older than what another thread saw");
+	is_right = is_right && carries_its_number(litmus, snapshot) &&
+		   (!litmus->held || compare(litmus, snapshot));
+	if (!is_right || (litmus->held && litmus->reader.commits % 8 != 0)) {
+		zkcfg_unpin(snapshot);
+	} else {
+		zkcfg_unpin(litmus->held);
+		litmus->held = snapshot;
+	}
+	litmus->reader.commits++;
+	return is_right;
+}
+
+static void *run_litmus(void *user)
+{
+	struct litmus *litmus = user;
+
+	while (!atomic_load(&done) && litmus_once(litmus))
+		;
+	zkcfg_unpin(litmus->held);
+	return NULL;
+}
+
+static unsigned fewest_passes(struct litmus readers[LITMUS_READERS])
+{
+	unsigned fewest = UINT_MAX;
+
+	for (int i = 0; i < LITMUS_READERS; i++)
+		if (readers[i].reader.commits < fewest)
+			fewest = readers[i].reader.commits;
+	return fewest;
+}
+
+/* As fast as it can, until time is over and everything was met. */
+static void publish_litmus(struct litmus readers[LITMUS_READERS])
+{
+	int64_t end_ms = segment_host_now_ms() + LITMUS_MS, deadline_ms = end_ms + DEADLINE_MS;
+	uint64_t version = publisher_seq(host.publisher);
+
+	do {
+		publish_version(++version);
+		ck_assert_uint_eq(publisher_seq(host.publisher), version);
+	} while (segment_host_now_ms() < end_ms || ((fewest_passes(readers) < LEAST_SEEN ||
+						     segment_host_generation(&host) <= LITMUS_GENERATIONS) &&
+						    segment_host_now_ms() < deadline_ms));
+	ck_assert_uint_gt(segment_host_generation(&host), LITMUS_GENERATIONS);
+}
+
+START_TEST(every_snapshot_is_one_commit_whatever_the_order_of_memory)
+{
+	struct litmus readers[LITMUS_READERS] = { 0 };
+
+	segment_host_close(&host);
+	has_places = true;
+	segment_host_open(&host);
+	publish_version(1);
+	atomic_store(&heard_of, 0);
+	ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &shared), 0);
+	for (int i = 0; i < LITMUS_READERS; i++) {
+		readers[i].cfg = shared;
+		if (i % 2)
+			ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &readers[i].cfg), 0);
+		ck_assert_int_eq(pthread_create(&readers[i].thread, NULL, run_litmus, &readers[i]), 0);
+	}
+	publish_litmus(readers);
+	atomic_store(&done, true);
+	for (int i = 0; i < LITMUS_READERS; i++)
+		pthread_join(readers[i].thread, NULL);
+	for (int i = 0; i < LITMUS_READERS; i++) {
+		ck_assert_msg(readers[i].reader.fault[0] == '\0', "reader %d: %s", i,
+			      readers[i].reader.fault);
+		ck_assert_uint_ge(readers[i].reader.commits, LEAST_SEEN);
+		if (i % 2)
+			zkcfg_close(readers[i].cfg);
+	}
+	zkcfg_close(shared);
+	segment_host_close(&host);
+	for (int i = 0; i < MOST_PLACES; i++)
+		ck_assert_ptr_null(places[i].base); /* nothing is left mapped */
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("threads");
@@ -328,6 +619,7 @@ int main(void)
 	tcase_add_test(tcase, readers_that_share_a_handle_follow_a_segment_that_is_removed_under_them);
 	tcase_add_test(tcase, readers_with_handles_of_their_own_follow_a_segment_that_is_removed_under_them);
 	tcase_add_test(tcase, one_snapshot_is_pinned_and_unpinned_by_many_threads);
+	tcase_add_test(tcase, every_snapshot_is_one_commit_whatever_the_order_of_memory);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

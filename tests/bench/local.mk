@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: zkcfg authors
+# SPDX-License-Identifier: Apache-2.0
+
+check_PROGRAMS += %D%/bench
+%C%_bench_SOURCES = \
+	%D%/bench.c %D%/bench.h \
+	%D%/corpus.c %D%/corpus.h \
+	%D%/figures_read.c \
+	%D%/figures_wake.c \
+	%D%/figures_whole.c \
+	%D%/figures_write.c \
+	%D%/herd.c %D%/herd.h \
+	%D%/lmdb.h \
+	%D%/report.c %D%/report.h \
+	%D%/set.c %D%/set.h \
+	%D%/table.c %D%/table.h
+if HAVE_LMDB
+%C%_bench_SOURCES += %D%/lmdb.c
+endif
+bench_flags = $(CFLAGS) $(LANG_CFLAGS) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(SANITIZE_FLAGS)
+# libzkcfg first: what reads is linked as any service would be
+%C%_bench_LDADD = libzkcfg.la libbench_writer.la $(LMDB_LIBS) $(XML2_LIBS) $(JANSSON_LIBS)
+%C%_bench_LDFLAGS = $(AM_LDFLAGS) -no-install
+%C%_bench_CFLAGS = $(AM_CFLAGS) $(LMDB_CFLAGS) \
+	-DBENCH_COMPILER='"$(CC) " __VERSION__' -DBENCH_FLAGS='"$(bench_flags)"'
+
+# a path that is installed to nowhere makes libtool build a shared library
+check_LTLIBRARIES += libbench_writer.la
+libbench_writer_la_SOURCES = %D%/writer.c %D%/writer.h
+libbench_writer_la_LIBADD = libpublish.la libxml.la libsegment.la libbase.la
+libbench_writer_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -rpath /nowhere -export-symbols-regex '^writer_'
+
+# The figures; BENCH=name,name for some of them.
+bench: %D%/bench
+if HAVE_LMDB
+	$(AM_V_at)%D%/bench --json bench.json $(BENCH)
+else
+	@echo 'make bench needs LMDB (Debian package liblmdb-dev): install it and run configure again' >&2
+	@exit 1
+endif
+.PHONY: bench
+CLEANFILES += bench.json

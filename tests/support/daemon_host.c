@@ -1,0 +1,185 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+#define THREADED /* for the writer's synchronous calls */
+
+#include "support/daemon_host.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <zookeeper/zookeeper.h>
+
+#include "support/segment_host.h"
+
+#define ROOT "/app"
+
+const char *daemon_host_log_end(const struct daemon_host *host)
+{
+	static char text[3000];
+	int fd = open(host->log, O_RDONLY | O_CLOEXEC);
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	off_t from = size > (off_t)sizeof(text) - 1 ? size - (off_t)sizeof(text) + 1 : 0;
+	ssize_t got = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, from);
+
+	if (fd >= 0)
+		close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	return text;
+}
+
+static void no_log(const char *text)
+{
+	(void)text;
+}
+
+void daemon_host_begin(struct daemon_host *host)
+{
+	*host = (struct daemon_host){ .directory = "/tmp/zkcfg-daemon-XXXXXX" };
+	ck_assert_ptr_nonnull(mkdtemp(host->directory));
+	snprintf(host->shm_dir, sizeof(host->shm_dir), "%.60s/shm", host->directory);
+	snprintf(host->set_dir, sizeof(host->set_dir), "%s/v1/app", host->shm_dir);
+	snprintf(host->state_dir, sizeof(host->state_dir), "%.60s/state", host->directory);
+	snprintf(host->log, sizeof(host->log), "%.60s/log", host->directory);
+	host->server = zk_server_new(NULL);
+	zk_server_start(host->server);
+	snprintf(host->uri, sizeof(host->uri), "zk://%s" ROOT, zk_server_hosts(host->server));
+	zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
+	host->writer = zookeeper_init2(zk_server_hosts(host->server), NULL, 30000, NULL, NULL, 0, no_log);
+	ck_assert_ptr_nonnull(host->writer);
+	DAEMON_UNTIL(host, zoo_state(host->writer) == ZOO_CONNECTED_STATE);
+	daemon_host_put(host, "", "");
+}
+
+void daemon_host_end(struct daemon_host *host)
+{
+	if (host->pid > 0) {
+		kill(host->pid, SIGKILL);
+		waitpid(host->pid, NULL, 0);
+	}
+	if (host->writer)
+		zookeeper_close(host->writer);
+	zk_server_free(host->server);
+	segment_host_remove(host->directory);
+}
+
+void daemon_host_put(struct daemon_host *host, const char *document, const char *text)
+{
+	char path[256];
+	int code;
+
+	snprintf(path, sizeof(path), ROOT "%s%.200s", *document ? "/" : "", document);
+	code = zoo_set(host->writer, path, text, (int)strlen(text), -1);
+	if (code == ZNONODE)
+		code = zoo_create(host->writer, path, text, (int)strlen(text), &ZOO_OPEN_ACL_UNSAFE, 0, NULL,
+				  0);
+	ck_assert_msg(code == ZOK, "%s: %s", path, zerror(code));
+}
+
+static struct zkcfg_status *daemon_host_status(struct daemon_host *host)
+{
+	struct zkcfg_status *status = NULL;
+	struct zkcfg *cfg;
+
+	if (zkcfg_open("app", host->shm_dir, &cfg) < 0)
+		return NULL;
+	zkcfg_status_read(cfg, &status);
+	zkcfg_close(cfg);
+	return status;
+}
+
+void daemon_host_detail(struct daemon_host *host, char *detail, size_t detail_bytes)
+{
+	struct zkcfg_status *status = daemon_host_status(host);
+
+	snprintf(detail, detail_bytes, "%s", status ? zkcfg_status_detail(status) : "");
+	zkcfg_status_free(status);
+}
+
+size_t daemon_host_candidate_count(struct daemon_host *host)
+{
+	struct zkcfg_status *status = daemon_host_status(host);
+	size_t count = status ? zkcfg_status_candidate_count(status) : 0;
+
+	zkcfg_status_free(status);
+	return count;
+}
+
+uint64_t daemon_host_seq(struct daemon_host *host)
+{
+	struct zkcfg_status *status = daemon_host_status(host);
+	uint64_t seq = status ? zkcfg_status_seq(status) : 0;
+
+	zkcfg_status_free(status);
+	return seq;
+}
+
+static bool daemon_host_follows(struct daemon_host *host)
+{
+	struct zkcfg_status *status = daemon_host_status(host);
+	bool follows = status && zkcfg_status_daemon_pid(status) == host->pid &&
+		       zkcfg_status_source_state(status) == ZKCFG_SOURCE_FOLLOWING;
+
+	zkcfg_status_free(status);
+	return follows;
+}
+
+static void exec_daemon(const struct daemon_host *host)
+{
+	const char *build = getenv("ZKCFG_BUILD");
+	char program[512], set[192];
+	int fd;
+
+	snprintf(program, sizeof(program), "%.480s/zkcfgd", build ? build : ".");
+	snprintf(set, sizeof(set), "app=%s", host->uri);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fd = open(host->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
+		_exit(126);
+	execl(program, "zkcfgd", "--set", set, "--shm-dir", host->shm_dir, "--state-dir", host->state_dir,
+	      "--log-level", "debug", (char *)NULL);
+	_exit(127);
+}
+
+void daemon_host_run(struct daemon_host *host)
+{
+	host->pid = fork();
+	ck_assert_int_ge(host->pid, 0);
+	if (host->pid == 0)
+		exec_daemon(host);
+}
+
+void daemon_host_start(struct daemon_host *host)
+{
+	daemon_host_run(host);
+	DAEMON_UNTIL(host, daemon_host_follows(host));
+}
+
+void daemon_host_kill(struct daemon_host *host)
+{
+	int how;
+
+	ck_assert_int_eq(kill(host->pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(host->pid, &how, 0), host->pid);
+	host->pid = 0;
+	ck_assert_msg(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL, "it had ended before, %#x; the log:\n%s",
+		      (unsigned)how, daemon_host_log_end(host));
+}
+
+void daemon_host_stop(struct daemon_host *host)
+{
+	pid_t pid = host->pid;
+	int how;
+
+	ck_assert_int_eq(kill(pid, SIGTERM), 0);
+	DAEMON_UNTIL(host, waitpid(pid, &how, WNOHANG) == pid);
+	host->pid = 0;
+	ck_assert_msg(WIFEXITED(how) && WEXITSTATUS(how) == 0, "ended with %#x; the log:\n%s", (unsigned)how,
+		      daemon_host_log_end(host));
+}
