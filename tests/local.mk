@@ -41,6 +41,7 @@ integration_tests = \
 	%D%/integration/test_cli \
 	%D%/integration/test_collisions \
 	%D%/integration/test_daemon \
+	%D%/integration/test_death \
 	%D%/integration/test_full \
 	%D%/integration/test_removed \
 	%D%/integration/test_zookeeper_source
@@ -74,6 +75,17 @@ noinst_PROGRAMS += %D%/integration/demo_reader
 %C%_integration_demo_reader_LDFLAGS = $(AM_LDFLAGS) -no-fast-install
 
 %C%_unit_client_test_descriptor_LDADD = $(LDADD) $(EVENT_LIBS)
+
+# A writer with kill points: the rooms' sources once more, for this program only.
+check_PROGRAMS += %D%/integration/death_writer
+check_LTLIBRARIES += libkillpoints.la
+libkillpoints_la_CPPFLAGS = $(AM_CPPFLAGS) -DKILL_POINTS
+libkillpoints_la_SOURCES = $(libsegment_la_SOURCES) src/client/error.c src/publish/publisher.c \
+	src/publish/publisher.h
+%C%_integration_death_writer_SOURCES = %D%/integration/death_writer.c %D%/integration/death.h
+%C%_integration_death_writer_CPPFLAGS = $(AM_CPPFLAGS) -DKILL_POINTS
+%C%_integration_death_writer_LDADD = libkillpoints.la libbase.la
+%C%_integration_test_death_SOURCES = %D%/integration/test_death.c %D%/integration/death.h
 
 # Calls that a test makes fail; for programs linked with FAULT_LINK only.
 check_LTLIBRARIES += libfault.la

@@ -70,7 +70,7 @@ static int pin_newest(struct zkcfg *cfg)
 {
 	struct zkcfg_snapshot *found;
 	uint64_t seq;
-	int err = ZKCFG_ETIMEDOUT;
+	int err;
 
 	for (int tries = 0; tries < PIN_TRIES; tries++) {
 		seq = control_seq(&cfg->control);
@@ -92,12 +92,14 @@ static int pin_newest(struct zkcfg *cfg)
 			return 0;
 		}
 		/* what does not fit together because the writer went on will fit next time */
-		if (err != ZKCFG_ETIMEDOUT && control_seq(&cfg->control) == seq)
+		if (control_seq(&cfg->control) != seq)
+			continue;
+		/* nor do a control that was removed, and files that are there in place of its own */
+		if (err != ZKCFG_ETIMEDOUT && control_is_current(&cfg->control, cfg->dir_fd))
 			return err;
-		if (err == ZKCFG_ETIMEDOUT && control_seq(&cfg->control) == seq)
-			handle_follow(cfg);
+		handle_follow(cfg);
 	}
-	return err == ZKCFG_ETIMEDOUT ? ZKCFG_ECORRUPT : err;
+	return ZKCFG_ENOSET; /* it was removed, and there is nothing in its place yet */
 }
 
 int zkcfg_pin(struct zkcfg *cfg, struct zkcfg_snapshot **snapshot)

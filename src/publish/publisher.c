@@ -21,6 +21,7 @@
 #include "segment/document.h"
 #include "segment/hash.h"
 #include "segment/index.h"
+#include "segment/kill_point.h"
 #include "segment/layout.h"
 #include "segment/notify.h"
 #include "segment/trust.h"
@@ -195,8 +196,11 @@ static void publisher_sweep(int dir_fd, uint32_t keep)
 	}
 	arena_name(keep, kept);
 	while ((entry = readdir(directory)))
-		if (strncmp(entry->d_name, "gen.", 4) == 0 && strcmp(entry->d_name, kept) != 0)
+		if (strncmp(entry->d_name, "gen.", 4) == 0 && strcmp(entry->d_name, kept) != 0) {
+			kill_point("sweep");
 			unlinkat(dir_fd, entry->d_name, 0);
+			kill_point("sweep.removed");
+		}
 	closedir(directory);
 }
 
@@ -232,6 +236,7 @@ static int publisher_take_over(struct publisher *publisher)
 	err = control_open(publisher->dir_fd, publisher->set, true, NULL, &publisher->control);
 	if (err < 0)
 		return err;
+	kill_point("take-over.control");
 	control_segment_id(&publisher->control, publisher->segment_id);
 	if (control_moved(&publisher->control))
 		return ZKCFG_ECORRUPT; /* nobody but a fault says so of the one that the name leads to */
@@ -251,7 +256,9 @@ static int publisher_take_over(struct publisher *publisher)
 	if (err < 0)
 		return err;
 	view = view_index(publisher->arena.base, root);
+	kill_point("take-over.arena");
 	err = verify_documents(&view);
+	kill_point("take-over.verified");
 	if (err < 0)
 		return err;
 	publisher->root = *root;
@@ -334,6 +341,7 @@ static int publisher_begin(struct publisher *publisher, struct message *message)
 	if (err < 0)
 		return publisher_fail(err, "cannot make the segment in", publisher->directory, message);
 	publisher_sweep(publisher->dir_fd, publisher->arena.generation);
+	kill_point("begin.swept");
 	control_set_daemon(&publisher->control);
 	publisher_begin_notify(publisher, publisher->dir_fd, &publisher->notify);
 	return 0;
@@ -490,6 +498,7 @@ static int commit_document(struct arena *arena, const struct zkcfg_document *doc
 
 	if (err == 0)
 		memcpy(arena_at(arena, *offset), document, bytes);
+	kill_point("commit.document");
 	return err;
 }
 
@@ -505,6 +514,7 @@ static int commit_finish(struct commit *commit, struct index_change *changes, si
 	err = index_apply(commit->arena, commit->top, changes, change_count, &root.index, &delta);
 	if (err < 0)
 		return err;
+	kill_point("commit.indexed");
 	err = arena_append(commit->arena, sizeof(root), root_offset);
 	if (err < 0)
 		return err;
@@ -513,7 +523,9 @@ static int commit_finish(struct commit *commit, struct index_change *changes, si
 	root.live_bytes = commit->live_bytes + (uint64_t)delta.live_bytes;
 	root.end = commit->arena->used_bytes;
 	root.checksum = view_root_checksum(&root);
+	kill_point("commit.root");
 	memcpy(arena_at(commit->arena, *root_offset), &root, sizeof(root));
+	kill_point("commit.root.written");
 	return 0;
 }
 
@@ -670,8 +682,10 @@ static int publisher_rewrite(struct publisher *publisher, int dir_fd, const stru
 		arena_close(&arena);
 		return err;
 	}
+	kill_point("rewrite.written");
 	arena_close(&publisher->arena);
 	publisher->arena = arena;
+	kill_point("rewrite.switched");
 	return 0;
 }
 
@@ -722,7 +736,9 @@ int publisher_commit(struct publisher *publisher, const struct publisher_change 
 	if (err < 0)
 		return commit_fail(publisher, err, message);
 	publisher_show(publisher, root_offset, &publisher->control);
+	kill_point("commit.shown");
 	notify_commit(publisher->dir_fd);
+	kill_point("commit.told");
 	if (publisher->arena.generation != generation)
 		publisher_sweep(publisher->dir_fd, publisher->arena.generation);
 	if (seq)
@@ -766,6 +782,7 @@ static int publisher_make_anew(struct publisher *publisher, int dir_fd, struct c
 	err = control_prepare(dir_fd, publisher->set, publisher->segment_id, publisher->mode, publisher->group, &made);
 	if (err < 0)
 		return err;
+	kill_point("restore.prepared");
 	control_set_daemon(&made);
 	if (publisher->arena.base) {
 		err = publisher_rewrite(publisher, dir_fd, NULL, 0, &root_offset);
@@ -803,6 +820,7 @@ static int publisher_restore(struct publisher *publisher, struct message *messag
 		publisher_fail(err, "cannot make the segment anew in", publisher->directory, message);
 		goto close_lock;
 	}
+	kill_point("restore.made");
 	close(publisher->dir_fd);
 	if (lock_fd != publisher->lock_fd)
 		close(publisher->lock_fd);
@@ -811,6 +829,7 @@ static int publisher_restore(struct publisher *publisher, struct message *messag
 	publisher->control = control;
 	publisher_sweep(dir_fd, publisher->arena.generation);
 	publisher_begin_notify(publisher, dir_fd, &notify);
+	kill_point("restore.swept");
 	control_abandon(&old, publisher->root.seq);
 	control_close(&old);
 	notify_close(&publisher->notify); /* readers of the old one look around */
@@ -837,6 +856,7 @@ int publisher_heartbeat(struct publisher *publisher, struct message *message)
 		notify_close(&publisher->notify);
 		publisher_begin_notify(publisher, publisher->dir_fd, &publisher->notify);
 	}
+	kill_point("heartbeat");
 	control_set_heartbeat(&publisher->control, clock_boottime_ns());
 	return err;
 }

@@ -12,6 +12,7 @@
 
 #include <zkcfg/zkcfg.h>
 
+#include "segment/kill_point.h"
 #include "segment/layout.h"
 #include "segment/trust.h"
 
@@ -50,6 +51,7 @@ static int arena_resize(struct arena *arena, uint64_t size_bytes)
 		errno = error_number;
 		return trust_error(error_number);
 	}
+	kill_point("arena.resize.allocated");
 	if (arena->base)
 		base = mremap(arena->base, arena->mapped_bytes, size_bytes, MREMAP_MAYMOVE);
 	else
@@ -57,6 +59,7 @@ static int arena_resize(struct arena *arena, uint64_t size_bytes)
 	if (base == MAP_FAILED)
 		return trust_error(errno);
 	arena->base = base;
+	kill_point("arena.resize.mapped");
 	arena->mapped_bytes = size_bytes;
 	return 0;
 }
@@ -75,6 +78,7 @@ int arena_create(int dir_fd, uint32_t generation, const uint8_t segment_id[16], 
 	made.fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (made.fd < 0)
 		return trust_error(errno);
+	kill_point("arena.create.opened");
 	err = trust_set_mode(made.fd, mode, group);
 	if (err < 0)
 		goto remove_file;
@@ -84,7 +88,9 @@ int arena_create(int dir_fd, uint32_t generation, const uint8_t segment_id[16], 
 	if (err < 0)
 		goto remove_file;
 	memcpy(head.segment_id, segment_id, sizeof(head.segment_id));
+	kill_point("arena.create.sized");
 	memcpy(made.base, &head, sizeof(head));
+	kill_point("arena.create.headed");
 	made.used_bytes = made.kept_bytes = sizeof(head);
 	*arena = made;
 	return 0;
@@ -197,6 +203,7 @@ int arena_append(struct arena *arena, uint64_t bytes, uint64_t *offset)
 		arena_make_ready(arena, arena->used_bytes + aligned);
 	*offset = arena->used_bytes;
 	arena->used_bytes += aligned;
+	kill_point("arena.append");
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "segment/hash.h"
+#include "segment/kill_point.h"
 #include "segment/layout.h"
 #include "segment/trust.h"
 
@@ -58,6 +59,7 @@ int control_prepare(int dir_fd, const char *set, const uint8_t segment_id[16], m
 	fd = openat(dir_fd, CONTROL_NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return trust_error(errno);
+	kill_point("control.prepare.opened");
 	err = posix_fallocate(fd, 0, LAYOUT_CONTROL_BYTES);
 	if (err != 0) {
 		errno = err;
@@ -76,12 +78,14 @@ int control_prepare(int dir_fd, const char *set, const uint8_t segment_id[16], m
 		err = trust_error(errno);
 		goto remove_file;
 	}
+	kill_point("control.prepare.mapped");
 	page->magic = LAYOUT_CONTROL_MAGIC;
 	page->layout = LAYOUT_VERSION;
 	page->control_bytes = LAYOUT_CONTROL_BYTES;
 	memcpy(page->segment_id, segment_id, 16);
 	snprintf(page->set, sizeof(page->set), "%s", set);
 	close(fd);
+	kill_point("control.prepare.headed");
 	*control = (struct control){ .page = page, .device = st.st_dev, .inode = st.st_ino };
 	return 0;
 remove_file:
@@ -92,7 +96,11 @@ remove_file:
 
 int control_install(int dir_fd)
 {
-	return renameat(dir_fd, CONTROL_NEW_NAME, dir_fd, CONTROL_NAME) < 0 ? trust_error(errno) : 0;
+	kill_point("control.install");
+	if (renameat(dir_fd, CONTROL_NEW_NAME, dir_fd, CONTROL_NAME) < 0)
+		return trust_error(errno);
+	kill_point("control.installed");
+	return 0;
 }
 
 void control_discard(struct control *control, int dir_fd)
@@ -264,18 +272,24 @@ void control_publish(struct control *control, uint64_t seq, uint32_t generation,
 {
 	uint64_t where = (uint64_t)generation << 32 | offset / LAYOUT_ALIGN;
 
+	kill_point("control.publish");
 	/* release: pairs with the acquire in control_root() */
 	atomic_store_explicit(&control->page->roots[seq % LAYOUT_ROOT_SLOTS], where, memory_order_release);
+	kill_point("control.publish.root");
 	/* release: pairs with control_seq() and zkcfg_seq(): who sees seq sees all of the commit */
 	atomic_store_explicit(&control->page->seq, seq, memory_order_release);
+	kill_point("control.publish.seq");
 	control_wake(control);
+	kill_point("control.publish.woken");
 }
 
 void control_abandon(struct control *control, uint64_t seq)
 {
 	/* release, and before seq: pairs with control_moved() of one who saw this seq */
 	atomic_store_explicit(&control->page->moved, 1, memory_order_release);
+	kill_point("control.abandon.moved");
 	atomic_store_explicit(&control->page->seq, seq, memory_order_release);
+	kill_point("control.abandon.seq");
 	control_wake(control);
 }
 
@@ -416,7 +430,9 @@ void control_set_status(struct control *control, const struct control_status *st
 
 	status_fill(half, version, status);
 	half->checksum = status_checksum(half);
+	kill_point("control.status.filled");
 	atomic_store_explicit(&control->page->source_state, (uint32_t)status->source_state, memory_order_relaxed);
+	kill_point("control.status.state");
 	/* release: pairs with the acquire in control_copy_status() */
 	atomic_store_explicit(&control->page->status_version, version, memory_order_release);
 }

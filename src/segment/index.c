@@ -9,6 +9,7 @@
 #include "segment/document.h"
 #include "segment/hash.h"
 #include "segment/index_read.h"
+#include "segment/kill_point.h"
 #include "segment/layout.h"
 
 static uint64_t entry_make(uint64_t tag, uint64_t offset)
@@ -85,7 +86,9 @@ static int apply_write(struct apply *apply, uint64_t tag, uint32_t bitmap, const
 	memset(node, 0, node_bytes(entry_count));
 	node->bitmap = bitmap;
 	node->content = branch->content;
+	kill_point("index.node");
 	memcpy(node->entries, entries, entry_count * sizeof(*entries));
+	kill_point("index.node.written");
 	apply->delta.live_bytes += (int64_t)node_bytes(entry_count);
 	branch->entry = entry_make(tag, offset);
 	return 0;

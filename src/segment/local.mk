@@ -8,6 +8,7 @@ libsegment_la_SOURCES = \
 	%D%/document.c %D%/document_builder.c %D%/document.h %D%/document_read.h \
 	%D%/hash.h \
 	%D%/index.c %D%/index.h %D%/index_read.h \
+	%D%/kill_point.h \
 	%D%/layout.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/refcount.h \

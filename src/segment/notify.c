@@ -9,6 +9,7 @@
 
 #include <zkcfg/zkcfg.h>
 
+#include "segment/kill_point.h"
 #include "segment/trust.h"
 
 #define COMMITS_NAME "commits"
@@ -38,6 +39,7 @@ int notify_open(int dir_fd, mode_t mode, gid_t group, struct notify *notify)
 	if (err < 0)
 		return err;
 	/* for both, as opening for writing alone would wait for a reader */
+	kill_point("notify.made");
 	fd = openat(dir_fd, ALIVE_NAME, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return trust_error(errno);
@@ -66,8 +68,10 @@ void notify_commit(int dir_fd)
 {
 	int fd = openat(dir_fd, COMMITS_NAME, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 
-	if (fd >= 0)
-		close(fd); /* the hang-up */
+	if (fd < 0)
+		return;
+	kill_point("notify.opened");
+	close(fd); /* the hang-up */
 }
 
 /* Open a FIFO of the directory's owner for reading; -1: there is none. */

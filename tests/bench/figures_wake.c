@@ -22,7 +22,7 @@
 #include "bench/writer.h"
 
 #define WAKES 1000u    /* of one process, in a round */
-#define WAKES_1000 11u /* of 1,000 processes */
+#define WAKES_1000 21u /* of 1,000 processes */
 
 static unsigned wakes(const struct bench *bench, unsigned processes)
 {

@@ -34,14 +34,17 @@ static void print_cpu(const struct bench *bench)
 static void print_header(const struct bench *bench)
 {
 	struct utsname host;
+	double load = -1;
 	char date[64] = "";
 	time_t now = time(NULL);
 
 	strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", gmtime(&now));
 	uname(&host);
+	getloadavg(&load, 1);
 	printf("# date:     %s\n", date);
 	print_cpu(bench);
 	printf("# system:   %s %s %s\n", host.sysname, host.release, host.machine);
+	printf("# load:     %.2f when it began; what others run shows in figures of two cpus first\n", load);
 	printf("# compiler: %s, %s\n", BENCH_COMPILER, BENCH_FLAGS);
 	printf("# rounds:   %s, >= %lld ms each; ours and the peer by turns\n",
 	       bench->is_quick ? "one" : "median of 5 after one that does not count",
