@@ -92,7 +92,9 @@ check_LTLIBRARIES += libfault.la
 libfault_la_SOURCES = %D%/support/fault.c %D%/support/fault.h
 FAULT_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc \
 	-Wl,--wrap=open,--wrap=openat,--wrap=fstat,--wrap=fchmod,--wrap=renameat \
-	-Wl,--wrap=posix_fallocate,--wrap=mmap,--wrap=mremap
+	-Wl,--wrap=posix_fallocate,--wrap=mmap,--wrap=mremap \
+	-Wl,--wrap=mkfifoat,--wrap=fchownat,--wrap=fchmodat \
+	-Wl,--wrap=epoll_create1,--wrap=epoll_ctl,--wrap=timerfd_create
 %C%_unit_segment_test_faults_LDADD = libfault.la $(LDADD)
 %C%_unit_segment_test_faults_LDFLAGS = $(FAULT_LINK)
 %C%_unit_client_test_faults_LDADD = libfault.la $(LDADD)
@@ -137,11 +139,16 @@ EXTRA_DIST += %D%/unit/xml/corpus
 
 include %D%/bench/local.mk
 
+# What make check does in a minute, for longer.
+soak: $(check_PROGRAMS)
+	$(AM_TESTS_ENVIRONMENT) CK_DEFAULT_TIMEOUT=3600 ZKCFG_TEST_ROUNDS=200 %D%/integration/test_death
+	$(AM_TESTS_ENVIRONMENT) CK_DEFAULT_TIMEOUT=3600 ZKCFG_TEST_SECONDS=60 %D%/integration/test_collisions
+
 # Every line of segment and client is executed by tests; those that are not are printed.
 coverage:
 	$(srcdir)/%D%/support/coverage '$(abs_top_srcdir)' coverage
 
-.PHONY: coverage
+.PHONY: coverage soak
 
 # What was installed works, used as the README says.
 installcheck-local:

@@ -139,7 +139,7 @@ static int snapshots_differ(const struct zkcfg_snapshot *since, const struct zkc
 int zkcfg_wait_for(struct zkcfg *cfg, const struct zkcfg_snapshot *since, const char *document, const char *path,
 		   int timeout_ms, struct zkcfg_snapshot **snapshot)
 {
-	int64_t deadline_ms = wait_now_ms() + timeout_ms, left_ms = -1;
+	int64_t deadline_ms = wait_now_ms() + timeout_ms, left_ms = -1, now_ms;
 	uint64_t seen = since ? since->seq : 0;
 	struct zkcfg_snapshot *now;
 	int err;
@@ -148,9 +148,8 @@ int zkcfg_wait_for(struct zkcfg *cfg, const struct zkcfg_snapshot *since, const 
 		return ZKCFG_EINVAL;
 	for (;;) {
 		if (timeout_ms >= 0) {
-			left_ms = deadline_ms - wait_now_ms();
-			if (left_ms < 0)
-				left_ms = 0;
+			now_ms = wait_now_ms();
+			left_ms = now_ms < deadline_ms ? deadline_ms - now_ms : 0;
 		}
 		err = zkcfg_wait(cfg, seen, (int)left_ms, NULL);
 		if (err == 0)

@@ -328,13 +328,15 @@ static void start_and_follow(void)
 static void stop_daemon(void)
 {
 	pid_t pid = host.daemon;
+	int code;
 
 	if (pid == 0)
 		return;
 	host.daemon = 0;
 	kill(pid, SIGCONT);
 	ck_assert_int_eq(kill(pid, SIGTERM), 0);
-	ck_assert_int_eq(exit_code(pid), 0);
+	code = exit_code(pid);
+	ck_assert_msg(code == 0, "exit status %d; it said:\n%s", code, log_end());
 }
 
 static void kill_daemon(void)

@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 static struct {
@@ -145,4 +147,46 @@ void *__wrap_mremap(void *at, size_t size, size_t new_size, int flags, ...);
 void *__wrap_mremap(void *at, size_t size, size_t new_size, int flags, ...)
 {
 	return fault_strikes(FAULT_SYSTEM) ? MAP_FAILED : __real_mremap(at, size, new_size, flags);
+}
+
+int __real_mkfifoat(int dir_fd, const char *path, mode_t mode);
+int __wrap_mkfifoat(int dir_fd, const char *path, mode_t mode);
+int __wrap_mkfifoat(int dir_fd, const char *path, mode_t mode)
+{
+	return fault_strikes(FAULT_SYSTEM) ? -1 : __real_mkfifoat(dir_fd, path, mode);
+}
+
+int __real_fchownat(int dir_fd, const char *path, uid_t owner, gid_t group, int flags);
+int __wrap_fchownat(int dir_fd, const char *path, uid_t owner, gid_t group, int flags);
+int __wrap_fchownat(int dir_fd, const char *path, uid_t owner, gid_t group, int flags)
+{
+	return fault_strikes(FAULT_SYSTEM) ? -1 : __real_fchownat(dir_fd, path, owner, group, flags);
+}
+
+int __real_fchmodat(int dir_fd, const char *path, mode_t mode, int flags);
+int __wrap_fchmodat(int dir_fd, const char *path, mode_t mode, int flags);
+int __wrap_fchmodat(int dir_fd, const char *path, mode_t mode, int flags)
+{
+	return fault_strikes(FAULT_SYSTEM) ? -1 : __real_fchmodat(dir_fd, path, mode, flags);
+}
+
+int __real_epoll_create1(int flags);
+int __wrap_epoll_create1(int flags);
+int __wrap_epoll_create1(int flags)
+{
+	return fault_strikes(FAULT_SYSTEM) ? -1 : __real_epoll_create1(flags);
+}
+
+int __real_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+	return fault_strikes(FAULT_SYSTEM) ? -1 : __real_epoll_ctl(epoll_fd, operation, fd, event);
+}
+
+int __real_timerfd_create(clockid_t clock, int flags);
+int __wrap_timerfd_create(clockid_t clock, int flags);
+int __wrap_timerfd_create(clockid_t clock, int flags)
+{
+	return fault_strikes(FAULT_SYSTEM) ? -1 : __real_timerfd_create(clock, flags);
 }

@@ -3,6 +3,8 @@
 /* Every allocation and every system call of a reader fails once, by turns. */
 #include <check.h>
 #include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +114,38 @@ START_TEST(reader_that_cannot_follow_keeps_what_it_has)
 }
 END_TEST
 
+/* A descriptor that is given out tells of a commit, if by nothing else then by the time. */
+START_TEST(descriptor_with_a_fault_is_an_error_or_works)
+{
+	unsigned nth = 1, failed = 0;
+
+	for (; nth < TURNS; nth++) {
+		struct pollfd poll_fd = { .events = POLLIN };
+		struct zkcfg *cfg;
+		bool struck;
+		int err;
+
+		ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &cfg), 0);
+		fault_arm(FAULT_SYSTEM, nth, ENOSPC);
+		err = zkcfg_descriptor(cfg, &poll_fd.fd);
+		if (err == 0)
+			err = zkcfg_descriptor_clear(cfg);
+		struck = fault_disarm();
+		ck_assert_msg(err == 0 || (err == ZKCFG_ESYSTEM && struck), "call %u: %d", nth, err);
+		failed += err < 0;
+		if (err == 0) {
+			segment_host_publish(&host, "app.xml", "<a>2</a>");
+			ck_assert_int_eq(poll(&poll_fd, 1, 20000), 1);
+		}
+		zkcfg_close(cfg);
+		if (!struck)
+			break;
+	}
+	ck_assert_uint_eq(failed, 3);
+	ck_assert_uint_lt(nth, TURNS);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("faults");
@@ -123,6 +157,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_loop_test(tcase, reader_without_memory_or_files_says_so, 0, 2);
 	tcase_add_test(tcase, reader_that_cannot_follow_keeps_what_it_has);
+	tcase_add_test(tcase, descriptor_with_a_fault_is_an_error_or_works);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -254,7 +254,7 @@ START_TEST(damaged_commit_is_not_pinned_and_what_is_held_stays)
 	where = UINT64_C(9) << 32 | 4; /* no such generation */
 	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where,
 			   sizeof(where));
-	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ENOSET);
+	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ECORRUPT);
 	ck_assert_str_eq(text_of(snapshot, "app.xml", "/d"), "1");
 	segment_host_publish(&host, "app.xml", "<d>3</d>");
 	second = pin();

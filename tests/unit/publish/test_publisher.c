@@ -495,6 +495,109 @@ static void make_files(struct files *files, size_t *root_offset)
 	ck_assert_uint_ne(*root_offset, 0);
 }
 
+/* A document whose raw bytes are so many: white space, and an element where there is room. */
+static void publish_sized(const char *name, size_t raw_bytes)
+{
+	struct document_origin origin = { .name = name, .created = 1, .revision = raw_bytes, .version = 0 };
+	struct publisher_change change = { .name = name };
+	char *raw = malloc(raw_bytes + 1);
+	struct document_builder *builder;
+	struct zkcfg_document *made;
+
+	memset(raw, ' ', raw_bytes);
+	builder = document_builder_new(&origin, raw, raw_bytes);
+	if (raw_bytes >= 4) {
+		document_builder_open(builder, "d", 1);
+		document_builder_text(builder, raw, raw_bytes - 4);
+		document_builder_close(builder);
+	}
+	ck_assert_int_eq(document_builder_finish(builder, &made, &change.document_bytes), 0);
+	change.document = made;
+	ck_assert_int_eq(publisher_commit(host.publisher, &change, 1, NULL, &message), 0);
+	free(made);
+	free(raw);
+}
+
+START_TEST(document_of_no_bytes_and_one_of_16_mib_are_published_whole)
+{
+	static const size_t sizes[] = { 0, 1, 4, 4096, 1048576, 16777216 };
+	const struct zkcfg_document *document;
+	struct zkcfg_snapshot *snapshot;
+	struct zkcfg *reader;
+	const char *value;
+	char name[16];
+	size_t raw_bytes;
+
+	segment_host_open(&host);
+	ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &reader), 0);
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			snprintf(name, sizeof(name), "of-%zu", sizes[i]);
+			publish_sized(name, sizes[i]);
+		}
+		ck_assert_int_eq(zkcfg_pin(reader, &snapshot), 0);
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			snprintf(name, sizeof(name), "of-%zu", sizes[i]);
+			ck_assert_int_eq(zkcfg_find(snapshot, name, &document), 0);
+			ck_assert_uint_eq(strlen(zkcfg_document_raw(document, &raw_bytes)), sizes[i]);
+			ck_assert_uint_eq(raw_bytes, sizes[i]);
+			if (sizes[i] < 4)
+				continue;
+			ck_assert_int_eq(zkcfg_get_string(snapshot, name, "/d", &value), 0);
+			ck_assert_uint_eq(strlen(value), sizes[i] - 4);
+		}
+		zkcfg_unpin(snapshot);
+		segment_host_close(&host); /* and all of it is taken over */
+		segment_host_open(&host);
+	}
+	zkcfg_close(reader);
+}
+END_TEST
+
+START_TEST(set_grows_from_one_document_to_a_hundred_thousand_and_back)
+{
+	enum { MOST = 100000, STEP = 10000 };
+	struct publisher_change *changes = calloc(STEP, sizeof(*changes));
+	char (*names)[16] = calloc(MOST, sizeof(*names));
+	struct zkcfg_snapshot *snapshot;
+	struct zkcfg *reader;
+	const char *value;
+
+	segment_host_open(&host);
+	for (unsigned from = 0; from < MOST; from += STEP) {
+		for (unsigned i = 0; i < STEP; i++) {
+			char xml[32];
+
+			snprintf(names[from + i], sizeof(*names), "n%u", from + i);
+			snprintf(xml, sizeof(xml), "<d>%u</d>", from + i);
+			changes[i].name = names[from + i];
+			changes[i].document = segment_document_named(names[from + i], xml, &changes[i].document_bytes);
+		}
+		ck_assert_int_eq(publisher_commit(host.publisher, changes, STEP, NULL, &message), 0);
+		for (unsigned i = 0; i < STEP; i++)
+			free((void *)(uintptr_t)changes[i].document);
+	}
+	ck_assert_uint_eq(publisher_document_count(host.publisher), MOST);
+	ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &reader), 0);
+	ck_assert_int_eq(zkcfg_pin(reader, &snapshot), 0);
+	for (unsigned i = 0; i < MOST; i++)
+		if (zkcfg_get_string(snapshot, names[i], "/d", &value) < 0 || atoi(value) != (int)i)
+			ck_abort_msg("%s", names[i]);
+	for (unsigned from = 0; from < MOST; from += STEP) {
+		for (unsigned i = 0; i < STEP; i++)
+			changes[i] = (struct publisher_change){ .name = names[from + i] };
+		ck_assert_int_eq(publisher_commit(host.publisher, changes, STEP, NULL, &message), 0);
+	}
+	ck_assert_uint_eq(publisher_document_count(host.publisher), 0);
+	ck_assert_uint_eq(zkcfg_snapshot_document_count(snapshot), MOST);
+	ck_assert_int_eq(zkcfg_get_string(snapshot, names[MOST - 1], "/d", &value), 0);
+	zkcfg_unpin(snapshot);
+	zkcfg_close(reader);
+	free(changes);
+	free(names);
+}
+END_TEST
+
 START_TEST(damage_to_any_byte_of_the_control_is_noticed)
 {
 	struct files files;
@@ -1118,6 +1221,8 @@ int main(void)
 	tcase_add_test(tcase, segment_without_a_commit_is_taken_over);
 	tcase_add_test(tcase, what_cannot_be_told_for_now_is_left_alone);
 	tcase_add_test(tcase, segment_that_memory_is_lacking_for_now_is_left_alone);
+	tcase_add_test(tcase, document_of_no_bytes_and_one_of_16_mib_are_published_whole);
+	tcase_add_test(tcase, set_grows_from_one_document_to_a_hundred_thousand_and_back);
 	tcase_add_test(tcase, damage_to_any_byte_of_the_control_is_noticed);
 	tcase_add_test(tcase, damage_to_any_byte_of_a_generation_that_is_in_use_is_noticed);
 	tcase_add_loop_test(tcase, truncated_or_missing_file_is_noticed, 0, COUNT(truncations));

@@ -15,6 +15,7 @@
 #include "segment/hash.h"
 #include "segment/index.h"
 #include "segment/layout.h"
+#include "segment/notify.h"
 #include "segment/trust.h"
 #include "segment/view.h"
 #include "support/fault.h"
@@ -296,6 +297,29 @@ START_TEST(index_without_memory_or_room_says_so)
 }
 END_TEST
 
+START_TEST(fifos_that_cannot_be_had_are_an_error)
+{
+	struct notify notify = { .alive_fd = -1 };
+	unsigned nth = 1, failed = 0;
+	int err = 0;
+
+	for (; nth < TURNS; nth++) {
+		unlinkat(dir_fd, "commits", 0);
+		unlinkat(dir_fd, "alive", 0);
+		fault_arm(FAULT_SYSTEM, nth, EIO);
+		err = notify_open(dir_fd, 0640, getegid(), &notify);
+		if (!fault_disarm())
+			break;
+		ck_assert_int_eq(err, ZKCFG_ESYSTEM);
+		ck_assert_int_eq(notify.alive_fd, -1);
+		failed++;
+	}
+	ck_assert_int_eq(err, 0);
+	ck_assert_uint_eq(failed, 7); /* three for each, and to open one */
+	notify_close(&notify);
+}
+END_TEST
+
 START_TEST(directory_and_file_that_cannot_be_looked_at_are_errors)
 {
 	off_t size_bytes;
@@ -331,6 +355,7 @@ int main(void)
 	tcase_add_test(tcase, control_whose_boot_id_cannot_be_read_has_no_stamps_of_this_boot);
 	tcase_add_loop_test(tcase, arena_that_cannot_be_had_is_an_error, 0, 6);
 	tcase_add_loop_test(tcase, index_without_memory_or_room_says_so, 0, 2);
+	tcase_add_test(tcase, fifos_that_cannot_be_had_are_an_error);
 	tcase_add_test(tcase, directory_and_file_that_cannot_be_looked_at_are_errors);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);

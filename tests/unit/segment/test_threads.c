@@ -155,7 +155,7 @@ static bool read_once(struct reader *reader, struct zkcfg *cfg, uint64_t *seen)
 		return true;
 	if (err == 0)
 		err = zkcfg_pin(cfg, &snapshot);
-	if ((err == ZKCFG_ECORRUPT || err == ZKCFG_EEMPTY) && is_removed)
+	if ((err == ZKCFG_ENOSET || err == ZKCFG_EEMPTY) && is_removed)
 		return true;
 	if (err < 0) {
 		snprintf(reader->fault, sizeof(reader->fault), "wait or pin: %s", zkcfg_strerror(err));
