@@ -234,7 +234,7 @@ ZKCFG_API int zkcfg_descriptor_clear(struct zkcfg *cfg);
  * @snapshot  out: owned by the caller; ends with zkcfg_unpin().
  *
  * ZKCFG_EEMPTY    nothing is published yet.
- * ZKCFG_ENOSET    the segment was removed, and is not made anew yet.
+ * ZKCFG_ENOSET    the segment, or a file of it, was removed and is not made anew yet.
  * ZKCFG_ECORRUPT  the segment contradicts itself; nothing of it was used.
  * ZKCFG_ENOMEM, ZKCFG_ESYSTEM, and the trust errors of zkcfg_open().
  *

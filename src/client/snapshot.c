@@ -99,8 +99,8 @@ static int pin_newest(struct zkcfg *cfg)
 			return err;
 		handle_follow(cfg);
 	}
-	/* removed, and nothing in its place yet; or it leads to a file that is not there */
-	return control_is_current(&cfg->control, cfg->dir_fd) ? ZKCFG_ECORRUPT : ZKCFG_ENOSET;
+	/* its file is not there: the segment is being removed, or was, and nothing is in its place yet */
+	return ZKCFG_ENOSET;
 }
 
 int zkcfg_pin(struct zkcfg *cfg, struct zkcfg_snapshot **snapshot)

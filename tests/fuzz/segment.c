@@ -484,8 +484,8 @@ static struct zkcfg *read_damaged(unsigned *outcome)
 	err = zkcfg_wait(cfg, 0, 0, &newest);
 	fuzz_require(err == 0 || err == ZKCFG_ETIMEDOUT);
 	err = zkcfg_pin(cfg, &snapshot);
-	fuzz_require(err == 0 || err == ZKCFG_EEMPTY || err == ZKCFG_EMAGIC || err == ZKCFG_ELAYOUT ||
-		     err == ZKCFG_ESIZE || err == ZKCFG_ECORRUPT);
+	fuzz_require(err == 0 || err == ZKCFG_EEMPTY || err == ZKCFG_ENOSET || err == ZKCFG_EMAGIC ||
+		     err == ZKCFG_ELAYOUT || err == ZKCFG_ESIZE || err == ZKCFG_ECORRUPT);
 	if (err == 0) {
 		if (read_pair(cfg, snapshot) > 0)
 			*outcome |= FUZZ_READ;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -205,6 +206,52 @@ START_TEST(snapshots_of_several_generations_are_held_at_once)
 }
 END_TEST
 
+static uint64_t used_bytes(void)
+{
+	struct statvfs fs;
+
+	ck_assert_int_eq(statvfs(host.shm_dir, &fs), 0);
+	return (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
+}
+
+/* A file system that could not hold what these commits write. */
+START_TEST(pinned_snapshot_costs_what_it_is_and_nothing_of_the_commits_that_pass)
+{
+	enum { COMMITS = 5000, TEXT = 8000 };
+	char *xml = malloc(TEXT + 16), name[8];
+	uint64_t used;
+
+	zkcfg_close(cfg);
+	cfg = NULL;
+	segment_host_close(&host);
+	segment_host_remove(host.set_dir);
+	if (!segment_host_mount(&host, host.shm_dir, 16 << 20))
+		return;
+	segment_host_open(&host);
+	memset(xml, 'x', TEXT + 16);
+	memcpy(xml, "<d>", 3);
+	strcpy(xml + 3 + TEXT, "</d>");
+	segment_host_publish(&host, "n.0", "<d>pinned</d>");
+	for (int i = 1; i < 20; i++) {
+		snprintf(name, sizeof(name), "n.%d", i);
+		segment_host_publish(&host, name, xml);
+	}
+	ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &cfg), 0);
+	snapshot = pin();
+	for (int i = 0; i < COMMITS; i++) {
+		snprintf(name, sizeof(name), "n.%d", i % 20);
+		segment_host_publish(&host, name, xml); /* the test fails if there is no room */
+	}
+	ck_assert_str_eq(text_of(snapshot, "n.0", "/d"), "pinned");
+	used = used_bytes();
+	ck_assert_uint_lt(used, (uint64_t)8 << 20);
+	zkcfg_unpin(snapshot);
+	snapshot = pin();
+	ck_assert_uint_lt(used_bytes(), used); /* what it lay in is given back */
+	free(xml);
+}
+END_TEST
+
 START_TEST(handle_that_fell_hundreds_of_commits_behind_pins_the_newest)
 {
 	char xml[40];
@@ -254,7 +301,7 @@ START_TEST(damaged_commit_is_not_pinned_and_what_is_held_stays)
 	where = UINT64_C(9) << 32 | 4; /* no such generation */
 	segment_host_patch(path, offsetof(struct layout_control, roots) + 2 * sizeof(where), &where,
 			   sizeof(where));
-	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ECORRUPT);
+	ck_assert_int_eq(zkcfg_pin(cfg, &second), ZKCFG_ENOSET);
 	ck_assert_str_eq(text_of(snapshot, "app.xml", "/d"), "1");
 	segment_host_publish(&host, "app.xml", "<d>3</d>");
 	second = pin();
@@ -312,6 +359,7 @@ int main(void)
 	tcase_add_test(tcase, pinned_snapshot_survives_publish);
 	tcase_add_test(tcase, pinned_snapshot_survives_a_thousand_commits_compaction_and_removal);
 	tcase_add_test(tcase, snapshots_of_several_generations_are_held_at_once);
+	tcase_add_test(tcase, pinned_snapshot_costs_what_it_is_and_nothing_of_the_commits_that_pass);
 	tcase_add_test(tcase, handle_that_fell_hundreds_of_commits_behind_pins_the_newest);
 	tcase_add_test(tcase, damaged_commit_is_not_pinned_and_what_is_held_stays);
 	tcase_add_test(tcase, documents_whose_names_have_one_hash_are_two);
