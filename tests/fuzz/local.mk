@@ -50,6 +50,7 @@ EXTRA_PROGRAMS += %D%/make_seeds
 %C%_make_seeds_LDFLAGS = $(AM_LDFLAGS) $(fuzz_wrap)
 %C%_make_seeds_LDADD = libfuzz.la
 
+CLEANFILES += libfuzz.la %D%/make_seeds$(EXEEXT)
 dist_noinst_SCRIPTS += %D%/run
 EXTRA_DIST += %D%/seeds
 
