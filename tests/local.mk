@@ -4,6 +4,7 @@
 unit_tests = \
 	%D%/unit/base/test_buffer \
 	%D%/unit/base/test_clock \
+	%D%/unit/base/test_duration \
 	%D%/unit/base/test_file \
 	%D%/unit/base/test_log \
 	%D%/unit/base/test_message \

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/duration.h"
 #include "base/log.h"
 
 static const struct cli_command *const commands[] = {
@@ -24,8 +25,6 @@ static const struct cli_command *const commands[] = {
 
 /* Long enough for every command and option. */
 #define OPTIONS_WORD_LENGTH 15
-/* Times beyond this are mistakes: about 30 years. */
-#define OPTIONS_MOST_MS 1e12
 
 enum { OPTION_SHM_DIR = 256, OPTION_VERSION, OPTION_OF_COMMAND = 512 };
 
@@ -46,30 +45,6 @@ static const struct option long_options[] = {
 };
 
 #define OPTIONS_COUNT (sizeof(long_options) / sizeof(long_options[0]) - 1)
-
-static bool options_duration(const char *text, int64_t *ms)
-{
-	static const struct {
-		const char *name;
-		double factor;
-	} units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 } };
-	size_t length = strspn(text, "0123456789.");
-	char *end;
-	double number;
-
-	if (strcspn(text, "0123456789") >= length)
-		return false;
-	number = strtod(text, &end);
-	if (end != text + length)
-		return false; /* two points, or an exponent */
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		if (strcmp(end, units[i].name) == 0 && number * units[i].factor <= OPTIONS_MOST_MS) {
-			*ms = (int64_t)(number * units[i].factor);
-			return true;
-		}
-	}
-	return false;
-}
 
 static bool options_number(const char *text, int64_t *number)
 {
@@ -173,11 +148,11 @@ static int options_take_own(struct cli *cli, enum cli_option option, struct mess
 		cli->schema = optarg;
 		return 0;
 	case CLI_MAX_AGE:
-		return options_duration(optarg, &cli->max_age_ms)
+		return duration_parse(optarg, "s", &cli->max_age_ms) == 0
 			       ? 0
 			       : options_refuse(message, "max-age", optarg, duration);
 	case CLI_TIMEOUT:
-		return options_duration(optarg, &cli->timeout_ms)
+		return duration_parse(optarg, "s", &cli->timeout_ms) == 0
 			       ? 0
 			       : options_refuse(message, "timeout", optarg, duration);
 	case CLI_FORMAT:
