@@ -3,6 +3,8 @@
 
 noinst_LTLIBRARIES += libsource.la
 libsource_la_SOURCES = \
+	%D%/audit.c %D%/audit.h \
+	%D%/lane.c %D%/lane.h \
 	%D%/registry.c %D%/source.h \
 	%D%/requests.c %D%/requests.h \
 	%D%/subscription.c %D%/subscription.h \
@@ -10,6 +12,7 @@ libsource_la_SOURCES = \
 	%D%/znode.c %D%/znode.h \
 	%D%/zookeeper.c %D%/zookeeper.h \
 	%D%/zookeeper_handle.c %D%/zookeeper_handle.h \
+	%D%/zookeeper_session.c %D%/zookeeper_session.h \
 	%D%/zookeeper_target.c \
 	%D%/zookeeper_write.c
 libsource_la_LIBADD = $(ZOOKEEPER_LIBS) $(EVENT_LIBS)

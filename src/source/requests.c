@@ -29,7 +29,8 @@ bool requests_full(const struct requests *requests)
 	return requests->free == 0;
 }
 
-struct request *requests_begin(struct requests *requests, struct watch *watch, uint8_t read, int64_t now_ns)
+struct request *requests_begin(struct requests *requests, struct znode *node, uint16_t *place, uint8_t read,
+			       int64_t now_ns)
 {
 	uint16_t slot = requests->free;
 	struct request *request = &requests->slots[slot];
@@ -37,7 +38,8 @@ struct request *requests_begin(struct requests *requests, struct watch *watch, u
 	requests->free = request->next;
 	*request = (struct request){
 		.id = ++requests->count << 16 | slot,
-		.watch = watch,
+		.node = node,
+		.place = place,
 		.sent_ns = now_ns,
 		.read = read,
 		.prev = requests->last,
@@ -47,7 +49,8 @@ struct request *requests_begin(struct requests *requests, struct watch *watch, u
 	else
 		requests->first = slot;
 	requests->last = slot;
-	watch->request = slot;
+	if (place)
+		*place = slot;
 	return request;
 }
 
@@ -79,16 +82,19 @@ void requests_end(struct requests *requests, struct request *request, int64_t no
 		requests->slots[request->next].prev = request->prev;
 	else
 		requests->last = request->prev;
-	if (request->watch)
-		request->watch->request = 0;
+	if (request->place)
+		*request->place = 0;
 	*request = (struct request){ .next = requests->free };
 	requests->free = slot;
 }
 
-void requests_orphan(struct requests *requests, const struct watch *watch)
+void requests_orphan(struct requests *requests, uint16_t *place)
 {
-	if (watch->request != 0)
-		requests->slots[watch->request].watch = NULL;
+	if (*place == 0)
+		return;
+	requests->slots[*place].node = NULL;
+	requests->slots[*place].place = NULL;
+	*place = 0;
 }
 
 int64_t requests_overdue_ns(const struct requests *requests, int64_t limit_ns)

@@ -16,7 +16,8 @@
 
 struct request {
 	uint64_t id;	     /* 0: not under way */
-	struct watch *watch; /* NULL: its znode is gone */
+	struct znode *node;  /* NULL: none, or it is gone */
+	uint16_t *place;     /* where the znode remembers the slot; NULL: nowhere */
 	int64_t sent_ns;
 	uint8_t read;	     /* enum subscription_read */
 	uint16_t prev, next; /* in order of sending; 0: none */
@@ -35,15 +36,16 @@ int requests_init(struct requests *requests, unsigned int window);
 void requests_free(struct requests *requests);
 
 bool requests_full(const struct requests *requests);
-/* Begin one, if not full; the watch remembers where it is. */
-struct request *requests_begin(struct requests *requests, struct watch *watch, uint8_t read, int64_t now_ns);
+/* Begin one, if not full. node and place may be NULL: it is of no znode. */
+struct request *requests_begin(struct requests *requests, struct znode *node, uint16_t *place, uint8_t read,
+			       int64_t now_ns);
 /* The one of that number, if it is under way. */
 struct request *requests_find(const struct requests *requests, uint64_t id);
 /* The oldest, or NULL. */
 struct request *requests_first(const struct requests *requests);
 void requests_end(struct requests *requests, struct request *request, int64_t now_ns);
-/* The znode of an INFLIGHT watch goes away. */
-void requests_orphan(struct requests *requests, const struct watch *watch);
+/* The znode with this place goes away. */
+void requests_orphan(struct requests *requests, uint16_t *place);
 
 /*
  * When the oldest one is overdue if each may take limit_ns; INT64_MAX if there

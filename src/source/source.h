@@ -60,6 +60,8 @@ struct source_events {
 	void (*verified)(void *user, int64_t boottime_ns);
 	/* detail: one line for status and log, "" when all is well. */
 	void (*state)(void *user, enum source_state state, const char *detail);
+	/* What was told of a name was not the latest, though nothing had said so: the audit found it, and it is read again. */
+	void (*repaired)(void *user, const char *name);
 };
 
 struct source_change {

@@ -3,13 +3,15 @@
 #include "source/subscription.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "source/requests.h"
+#include "source/audit.h"
+#include "source/lane.h"
 #include "source/waiting.h"
 #include "source/znode.h"
 
@@ -31,12 +33,13 @@
  */
 #define SUBSCRIPTION_OLD_LISTINGS 10
 
-#define SUBSCRIPTION_DETAIL_BYTES 512
+/* After so many stats in a new session, most of which had moved, the data is fetched at once. */
+#define SUBSCRIPTION_STATS_TRIED 64
+
+#define SUBSCRIPTION_DETAIL_BYTES LANE_DETAIL_BYTES
 
 /* The znode that "/" has and that is not configuration. */
 #define SUBSCRIPTION_SYSTEM_ZNODE "zookeeper"
-
-enum link { LINK_DOWN = 0, LINK_UP, LINK_REFUSED };
 
 struct subscription {
 	const struct subscription_ops *ops;
@@ -44,28 +47,28 @@ struct subscription {
 	void *ops_user, *user;
 	struct znode_tree tree;
 	const char *own_name; /* the root's, within its path; "" for "/" */
-	struct watch *queue_first, *queue_last;
 	struct waiting waiting;
+	struct audit audit;
+	int64_t splay_ns;
 
-	struct requests requests;
-	int64_t request_ns; /* how long one may take */
+	struct lane *lanes[SUBSCRIPTION_LANES_MOST];
+	unsigned int lane_count;
+	unsigned int window;
+	size_t lane_bytes; /* what the watches of one may come to */
 
 	size_t pending; /* DIRTY or INFLIGHT, and waited for */
 	size_t lagging;
-	size_t watch_bytes; /* of what is ARMED */
-	uint32_t listing;   /* number of the last listing looked at */
+	uint32_t listing; /* number of the last listing looked at */
+	uint32_t stats, stats_moved; /* in this session */
+	int64_t verified_boottime_ns; /* as was told last */
+	uint64_t changes; /* how often something had to be read, or was told */
 	uint64_t random;
 
-	enum link link;
-	int64_t paused_until_ns; /* after a loss nobody has announced */
-	bool begun;		 /* there was a session */
-	bool silent;
 	bool syncing;	  /* not yet settled in this session */
 	bool settled;	  /* told at least once */
 	bool unsettled;	  /* something was told since */
 	bool shadowed;	  /* a child has the root's own name */
 	bool shadow_told; /* and it hides data: trouble() said so */
-	char link_detail[SUBSCRIPTION_DETAIL_BYTES];
 	char root_trouble[SUBSCRIPTION_DETAIL_BYTES];
 	char lag_detail[SUBSCRIPTION_DETAIL_BYTES];
 
@@ -87,60 +90,55 @@ static bool watch_is_pending(const struct watch *watch)
 	return (watch->state == WATCH_DIRTY || watch->state == WATCH_INFLIGHT) && !watch->troubled;
 }
 
-/* A watch costs its path and a length in the packet that sets all of them again. */
+static struct lane *watch_lane(const struct subscription *subscription, struct watch *watch)
+{
+	return subscription->lanes[znode_of(watch)->lane];
+}
+
 static size_t watch_cost(struct watch *watch)
 {
-	return watch->state == WATCH_ARMED ? 4 + (size_t)znode_of(watch)->path_length : 0;
+	return watch->state == WATCH_ARMED ? lane_cost(znode_of(watch)) : 0;
 }
 
 static void watch_unqueue(struct subscription *subscription, struct watch *watch)
 {
-	if (watch->timer != 0) {
+	if (watch->timer != 0)
 		waiting_remove(&subscription->waiting, watch);
-		return;
-	}
-	if (watch->prev)
-		watch->prev->next = watch->next;
 	else
-		subscription->queue_first = watch->next;
-	if (watch->next)
-		watch->next->prev = watch->prev;
-	else
-		subscription->queue_last = watch->prev;
-	watch->prev = watch->next = NULL;
-}
-
-static void watch_enqueue(struct subscription *subscription, struct watch *watch)
-{
-	watch->prev = subscription->queue_last;
-	watch->next = NULL;
-	if (watch->prev)
-		watch->prev->next = watch;
-	else
-		subscription->queue_first = watch;
-	subscription->queue_last = watch;
+		lane_unqueue(watch_lane(subscription, watch), watch);
 }
 
 /* Every change of state goes through here, so that the sums are right. */
 static void watch_move(struct subscription *subscription, struct watch *watch, enum watch_state state)
 {
+	struct lane *lane = watch_lane(subscription, watch);
+
 	subscription->pending -= watch_is_pending(watch);
-	subscription->watch_bytes -= watch_cost(watch);
+	lane->watch_bytes -= watch_cost(watch);
 	if (watch->state == WATCH_DIRTY)
 		watch_unqueue(subscription, watch);
 	watch->state = (uint8_t)state;
 	watch->again = false;
 	subscription->pending += watch_is_pending(watch);
-	subscription->watch_bytes += watch_cost(watch);
+	subscription->changes += watch_is_pending(watch);
+	lane->watch_bytes += watch_cost(watch);
 }
 
 static void watch_dirty(struct subscription *subscription, struct watch *watch)
 {
 	watch_move(subscription, watch, WATCH_DIRTY);
-	watch_enqueue(subscription, watch);
+	lane_enqueue(watch_lane(subscription, watch), watch);
 }
 
-static int64_t subscription_jitter(struct subscription *subscription, int64_t pause_ns)
+/* DIRTY, to be read when it is time. */
+static void watch_dirty_at(struct subscription *subscription, struct watch *watch, int64_t due_ns)
+{
+	watch_move(subscription, watch, WATCH_DIRTY);
+	watch->due_ns = due_ns;
+	waiting_add(&subscription->waiting, watch);
+}
+
+static uint64_t subscription_random(struct subscription *subscription)
 {
 	uint64_t x = subscription->random;
 
@@ -148,7 +146,12 @@ static int64_t subscription_jitter(struct subscription *subscription, int64_t pa
 	x ^= x >> 7;
 	x ^= x << 17;
 	subscription->random = x;
-	return pause_ns / 2 + (int64_t)(x % (uint64_t)(pause_ns / 2 + 1));
+	return x;
+}
+
+static int64_t subscription_jitter(struct subscription *subscription, int64_t pause_ns)
+{
+	return pause_ns / 2 + (int64_t)(subscription_random(subscription) % (uint64_t)(pause_ns / 2 + 1));
 }
 
 /* DIRTY, to be read after a pause that grows with the failures in a row. */
@@ -163,9 +166,7 @@ static void watch_dirty_later(struct subscription *subscription, struct watch *w
 		pause_ns *= 2;
 	if (pause_ns > last_ns)
 		pause_ns = last_ns;
-	watch_move(subscription, watch, WATCH_DIRTY);
-	watch->due_ns = now_ns + subscription_jitter(subscription, pause_ns);
-	waiting_add(&subscription->waiting, watch);
+	watch_dirty_at(subscription, watch, now_ns + subscription_jitter(subscription, pause_ns));
 }
 
 static void watch_set_lagging(struct subscription *subscription, struct watch *watch, bool lagging)
@@ -196,6 +197,7 @@ static void subscription_tell_document(struct subscription *subscription, struct
 
 	node->document = true;
 	subscription->unsettled = true;
+	subscription->changes++;
 	subscription->events->document(subscription->user, subscription_name(subscription, node),
 				       reply->size_bytes > 0 ? reply->bytes : "", reply->size_bytes,
 				       &revision);
@@ -207,6 +209,7 @@ static void subscription_tell_removed(struct subscription *subscription, struct 
 		return;
 	node->document = false;
 	subscription->unsettled = true;
+	subscription->changes++;
 	subscription->events->removed(subscription->user, subscription_name(subscription, node));
 }
 
@@ -261,13 +264,34 @@ static void subscription_set_shadowed(struct subscription *subscription, bool sh
 	}
 }
 
+/* The first lane that is not as it should be, or NULL. */
+static const struct lane *subscription_bad_lane(const struct subscription *subscription)
+{
+	const struct lane *lane, *bad = NULL;
+
+	for (unsigned int i = 0; i < subscription->lane_count; i++) {
+		lane = subscription->lanes[i];
+		if (lane->link == LANE_REFUSED)
+			return lane;
+		if (!bad && (lane->link == LANE_DOWN || lane->silent))
+			bad = lane;
+	}
+	return bad;
+}
+
 static enum source_state subscription_state(const struct subscription *subscription, const char **detail)
 {
-	*detail = subscription->link_detail;
-	if (subscription->link == LINK_REFUSED)
-		return SOURCE_REFUSED;
-	if (subscription->link == LINK_DOWN || subscription->silent)
-		return subscription->begun ? SOURCE_AWAY : SOURCE_CONNECTING;
+	const struct lane *bad = subscription_bad_lane(subscription);
+
+	if (bad) {
+		*detail = bad->detail;
+		if (bad->link == LANE_REFUSED)
+			return SOURCE_REFUSED;
+		if (bad->begun)
+			return SOURCE_AWAY;
+		/* The first lane is how the source is reached; others are added while it is read. */
+		return bad == subscription->lanes[0] ? SOURCE_CONNECTING : SOURCE_SYNCING;
+	}
 	*detail = subscription->root_trouble;
 	if (**detail != '\0')
 		return SOURCE_REFUSED;
@@ -293,15 +317,74 @@ static void subscription_tell_state(struct subscription *subscription)
 	subscription->events->state(subscription->user, state, subscription->told_detail);
 }
 
-static void subscription_settle(struct subscription *subscription)
+static struct request *lane_ask(struct subscription *subscription, unsigned int number, struct znode *node,
+				uint16_t *place, enum subscription_read read, int64_t now_ns)
 {
-	if (!subscription->begun || subscription->pending > 0)
+	struct lane *lane = subscription->lanes[number];
+	const char *path = node ? node->path : subscription->tree.root->path;
+	struct request *request = requests_begin(&lane->requests, node, place, (uint8_t)read, now_ns);
+
+	if (subscription->ops->read(subscription->ops_user, number, read, path, request->id) ==
+	    SUBSCRIPTION_OK)
+		return request;
+	requests_end(&lane->requests, request, now_ns);
+	return NULL;
+}
+
+static bool lane_is_fenced(const struct subscription *subscription, const struct lane *lane)
+{
+	return lane->fenced && lane->fence_change == subscription->changes;
+}
+
+/*
+ * Whether each lane has answered a sync since the last change. If not, send
+ * those that are wanting; a change before the answer makes another one needed.
+ */
+static bool subscription_is_fenced(struct subscription *subscription, int64_t now_ns)
+{
+	bool fenced = true;
+
+	if (subscription->lane_count == 1)
+		return true; /* one session has one order */
+	for (unsigned int i = 0; i < subscription->lane_count; i++) {
+		struct lane *lane = subscription->lanes[i];
+		struct request *request;
+
+		if (lane_is_fenced(subscription, lane))
+			continue;
+		fenced = false;
+		if (!lane_may_send(lane) ||
+		    (lane->fence != 0 && lane->fence_change == subscription->changes))
+			continue;
+		request = lane_ask(subscription, i, NULL, NULL, SUBSCRIPTION_SYNC, now_ns);
+		lane->fence = request ? request->id : 0;
+		lane->fence_change = subscription->changes;
+		lane->fenced = false;
+	}
+	return fenced;
+}
+
+static bool subscription_has_begun(const struct subscription *subscription)
+{
+	for (unsigned int i = 0; i < subscription->lane_count; i++)
+		if (!subscription->lanes[i]->begun)
+			return false;
+	return true;
+}
+
+static void subscription_settle(struct subscription *subscription, int64_t now_ns)
+{
+	if (!subscription_has_begun(subscription) || subscription->pending > 0)
 		return;
 	if (!subscription->settled && subscription->root_trouble[0] != '\0')
 		return; /* what was not told would pass for not being there */
-	subscription->syncing = false;
-	if (subscription->settled && !subscription->unsettled)
+	if (subscription->settled && !subscription->unsettled) {
+		subscription->syncing = false;
 		return;
+	}
+	if (!subscription_is_fenced(subscription, now_ns))
+		return;
+	subscription->syncing = false;
 	subscription->settled = true;
 	subscription->unsettled = false;
 	subscription->events->settled(subscription->user);
@@ -311,7 +394,7 @@ static void subscription_settle(struct subscription *subscription)
 
 static void watch_forget(struct subscription *subscription, struct watch *watch)
 {
-	requests_orphan(&subscription->requests, watch);
+	requests_orphan(&watch_lane(subscription, watch)->requests, &watch->request);
 	watch_set_trouble(subscription, watch, NULL);
 	watch_set_lagging(subscription, watch, false);
 	watch_move(subscription, watch, WATCH_IDLE);
@@ -334,6 +417,9 @@ static void subscription_forget(struct subscription *subscription, struct znode 
 		watch_forget(subscription, &node->data);
 		watch_forget(subscription, &node->children);
 		subscription_tell_removed(subscription, node);
+		requests_orphan(&subscription->lanes[node->lane]->requests, &node->audit);
+		audit_forget(&subscription->audit, node);
+		subscription->lanes[node->lane]->reserved_bytes -= 2 * lane_cost(node);
 		znode_remove(&subscription->tree, node);
 	} while (!last);
 }
@@ -414,7 +500,7 @@ static void subscription_failed(struct subscription *subscription, struct watch 
 
 	if (result == SUBSCRIPTION_LOST) {
 		watch_dirty(subscription, watch);
-		subscription->paused_until_ns = now_ns + SUBSCRIPTION_LOST_PAUSE_NS;
+		watch_lane(subscription, watch)->paused_until_ns = now_ns + SUBSCRIPTION_LOST_PAUSE_NS;
 		return;
 	}
 	if (result == SUBSCRIPTION_NO_AUTH) {
@@ -455,6 +541,7 @@ static void watch_arm(struct subscription *subscription, struct watch *watch)
 	bool again = watch->again;
 
 	watch->failures = 0;
+	watch->stat = false;
 	znode_of(watch)->doubted = false;
 	watch_set_lagging(subscription, watch, false);
 	watch_move(subscription, watch, WATCH_ARMED);
@@ -512,6 +599,73 @@ static void subscription_take_data(struct subscription *subscription, struct zno
 		subscription_tell_document(subscription, node, reply);
 }
 
+/* The data is as it was told, or it has moved and is fetched. */
+static void subscription_take_stat(struct subscription *subscription, struct znode *node,
+				   const struct subscription_reply *reply, int64_t now_ns)
+{
+	bool moved = reply->czxid != node->czxid || reply->mzxid != node->mzxid;
+
+	if (reply->mzxid < node->mzxid) {
+		watch_lag(subscription, &node->data, reply->mzxid, node->mzxid, now_ns);
+		return;
+	}
+	subscription->stats++;
+	subscription->stats_moved += moved;
+	if (!moved) {
+		watch_arm(subscription, &node->data);
+		return;
+	}
+	node->data.stat = false;
+	watch_dirty(subscription, &node->data);
+}
+
+/* --- which lane -------------------------------------------------------------- */
+
+static int subscription_add_lane(struct subscription *subscription)
+{
+	struct lane *lane = malloc(sizeof(*lane));
+	int err = lane ? lane_init(lane, subscription->window) : -ENOMEM;
+
+	if (err < 0) {
+		free(lane);
+		return err;
+	}
+	subscription->lanes[subscription->lane_count++] = lane;
+	return 0;
+}
+
+static bool lane_has_room(const struct subscription *subscription, unsigned int number, size_t cost)
+{
+	return subscription->lanes[number]->reserved_bytes + cost <= subscription->lane_bytes;
+}
+
+/* The first one that has room; a new one; if there can be none, the one with the least in it. */
+static unsigned int subscription_find_lane(struct subscription *subscription, size_t cost)
+{
+	unsigned int least = 0;
+
+	if (subscription->lane_bytes == 0)
+		return 0;
+	for (unsigned int i = 0; i < subscription->lane_count; i++) {
+		if (lane_has_room(subscription, i, cost))
+			return i;
+		if (subscription->lanes[i]->reserved_bytes < subscription->lanes[least]->reserved_bytes)
+			least = i;
+	}
+	if (subscription->lane_count == SUBSCRIPTION_LANES_MOST || subscription_add_lane(subscription) < 0)
+		return least;
+	subscription->ops->open(subscription->ops_user, subscription->lane_count - 1);
+	return subscription->lane_count - 1;
+}
+
+static void subscription_place(struct subscription *subscription, struct znode *node)
+{
+	size_t cost = 2 * lane_cost(node);
+
+	node->lane = (uint8_t)subscription_find_lane(subscription, cost);
+	subscription->lanes[node->lane]->reserved_bytes += cost;
+}
+
 static bool subscription_discover(struct subscription *subscription, struct znode *parent, const char *name)
 {
 	struct znode *node;
@@ -522,6 +676,7 @@ static bool subscription_discover(struct subscription *subscription, struct znod
 	if (!node)
 		return false;
 	node->listing = subscription->listing;
+	subscription_place(subscription, node);
 	watch_dirty(subscription, &node->data);
 	watch_dirty(subscription, &node->children);
 	return true;
@@ -581,29 +736,45 @@ static void subscription_take_children(struct subscription *subscription, struct
 
 /* --- what comes in -------------------------------------------------------- */
 
-void subscription_reply(struct subscription *subscription, const struct subscription_reply *reply,
-			int64_t now_ns)
+/* Both, or either, may have moved without a word: their notifications were lost. */
+static void subscription_take_audit(struct subscription *subscription, struct znode *node,
+				    const struct subscription_reply *reply)
 {
-	struct request *request = requests_find(&subscription->requests, reply->request);
-	enum subscription_read read;
-	struct watch *watch;
+	bool is_there = reply->result == SUBSCRIPTION_OK;
+	bool data_moved, children_moved;
 
-	if (!request)
+	if (!is_there && reply->result != SUBSCRIPTION_NO_NODE)
 		return;
-	watch = request->watch;
-	read = (enum subscription_read)request->read;
-	requests_end(&subscription->requests, request, now_ns);
-	if (reply->result != SUBSCRIPTION_LOST)
-		subscription->silent = false;
-	if (!watch)
+	data_moved = node->data.state == WATCH_ARMED &&
+		     (node->missing == is_there || (is_there && reply->mzxid > node->mzxid));
+	children_moved =
+		node->children.state == WATCH_ARMED && is_there && reply->pzxid > node->pzxid;
+	if (!data_moved && !children_moved)
 		return;
-	if (reply->result == SUBSCRIPTION_OK && read == SUBSCRIPTION_DATA)
-		subscription_take_data(subscription, znode_of(watch), reply, now_ns);
-	else if (reply->result == SUBSCRIPTION_OK && read == SUBSCRIPTION_CHILDREN)
-		subscription_take_children(subscription, znode_of(watch), reply, now_ns);
-	else if (reply->result == SUBSCRIPTION_OK)
+	subscription->events->repaired(subscription->user, subscription_name(subscription, node));
+	if (data_moved && node->missing)
 		subscription_find_root(subscription);
-	else if (reply->result == SUBSCRIPTION_NO_NODE && read == SUBSCRIPTION_EXISTS)
+	else if (data_moved)
+		watch_dirty(subscription, &node->data);
+	if (children_moved)
+		watch_dirty(subscription, &node->children);
+}
+
+static void subscription_take_read(struct subscription *subscription, struct watch *watch,
+				   enum subscription_read read, const struct subscription_reply *reply,
+				   int64_t now_ns)
+{
+	struct znode *node = znode_of(watch);
+
+	if (reply->result == SUBSCRIPTION_OK && read == SUBSCRIPTION_DATA)
+		subscription_take_data(subscription, node, reply, now_ns);
+	else if (reply->result == SUBSCRIPTION_OK && read == SUBSCRIPTION_CHILDREN)
+		subscription_take_children(subscription, node, reply, now_ns);
+	else if (reply->result == SUBSCRIPTION_OK && node->missing)
+		subscription_find_root(subscription);
+	else if (reply->result == SUBSCRIPTION_OK)
+		subscription_take_stat(subscription, node, reply, now_ns);
+	else if (reply->result == SUBSCRIPTION_NO_NODE && node->missing && read == SUBSCRIPTION_EXISTS)
 		watch_arm(subscription, watch);
 	else if (reply->result == SUBSCRIPTION_NO_NODE && subscription->tree.root->path_length > 1)
 		subscription_no_node(subscription, watch, now_ns);
@@ -611,173 +782,284 @@ void subscription_reply(struct subscription *subscription, const struct subscrip
 		subscription_failed(subscription, watch, reply->result, reply->error, now_ns);
 }
 
+/* If it was not answered well, the next settle() sends another one. */
+static void lane_take_fence(struct lane *lane, const struct subscription_reply *reply)
+{
+	if (reply->request != lane->fence)
+		return;
+	lane->fence = 0;
+	lane->fenced = reply->result == SUBSCRIPTION_OK;
+}
+
+void subscription_reply(struct subscription *subscription, unsigned int number,
+			const struct subscription_reply *reply, int64_t now_ns)
+{
+	struct lane *lane = subscription->lanes[number];
+	struct request *request = requests_find(&lane->requests, reply->request);
+	enum subscription_read read;
+	struct znode *node;
+
+	if (!request)
+		return;
+	node = request->node;
+	read = (enum subscription_read)request->read;
+	requests_end(&lane->requests, request, now_ns);
+	if (reply->result != SUBSCRIPTION_LOST)
+		lane->silent = false;
+	if (read == SUBSCRIPTION_SYNC)
+		lane_take_fence(lane, reply);
+	else if (node && read == SUBSCRIPTION_STAT)
+		subscription_take_audit(subscription, node, reply);
+	else if (node)
+		subscription_take_read(subscription,
+				       read == SUBSCRIPTION_CHILDREN ? &node->children : &node->data, read,
+				       reply, now_ns);
+}
+
 /* A watch has fired. */
-static void watch_fired(struct subscription *subscription, struct watch *watch)
+static void watch_fired(struct subscription *subscription, struct watch *watch, int64_t now_ns)
 {
 	if (watch->state == WATCH_INFLIGHT)
 		watch->again = true;
+	else if (watch->state == WATCH_ARMED && subscription->splay_ns > 0 && subscription->settled)
+		watch_dirty_at(subscription, watch, now_ns + subscription->splay_ns);
 	else if (watch->state == WATCH_ARMED)
 		watch_dirty(subscription, watch);
 }
 
-void subscription_notify(struct subscription *subscription, enum subscription_change change, const char *path)
+void subscription_notify(struct subscription *subscription, unsigned int number,
+			 enum subscription_change change, const char *path, int64_t now_ns)
 {
 	struct znode *node = znode_find(&subscription->tree, path, strlen(path));
 
-	subscription->silent = false;
-	if (!node)
-		return;
+	subscription->lanes[number]->silent = false;
+	if (!node || node->lane != number)
+		return; /* what is left of a znode that was there before */
 	if (node->missing && node->data.state == WATCH_ARMED) {
 		subscription_find_root(subscription);
 		return;
 	}
 	if (change != SUBSCRIPTION_CREATED && change != SUBSCRIPTION_CHANGED)
-		watch_fired(subscription, &node->children);
+		watch_fired(subscription, &node->children, now_ns);
 	if (change != SUBSCRIPTION_CHILD)
-		watch_fired(subscription, &node->data);
+		watch_fired(subscription, &node->data, now_ns);
 }
 
 /* Give up on all requests: what they were for is DIRTY. */
-static void subscription_drop_requests(struct subscription *subscription)
+static void subscription_drop_requests(struct subscription *subscription, struct lane *lane)
 {
 	struct request *request;
 
-	while ((request = requests_first(&subscription->requests))) {
-		struct watch *watch = request->watch;
+	while ((request = requests_first(&lane->requests))) {
+		enum subscription_read read = (enum subscription_read)request->read;
+		struct znode *node = request->node;
 
-		requests_end(&subscription->requests, request, 0);
-		if (watch)
-			watch_dirty(subscription, watch);
+		requests_end(&lane->requests, request, 0);
+		if (node && read != SUBSCRIPTION_STAT)
+			watch_dirty(subscription,
+				    read == SUBSCRIPTION_CHILDREN ? &node->children : &node->data);
 	}
+	lane->fence = 0;
+	lane->fenced = false;
 }
 
-void subscription_begin(struct subscription *subscription, int64_t request_ns)
+static void znode_begin(struct subscription *subscription, struct znode *node)
 {
+	struct watch *watches[] = { &node->children, &node->data };
+
+	for (size_t i = 0; i < sizeof(watches) / sizeof(*watches); i++) {
+		watches[i]->failures = 0;
+		watch_set_lagging(subscription, watches[i], false);
+		if (watches[i]->state != WATCH_IDLE)
+			watch_dirty(subscription, watches[i]);
+	}
+	node->data.stat = node->mzxid != 0 && !node->unreported;
+}
+
+void subscription_begin(struct subscription *subscription, unsigned int number, int64_t request_ns,
+			int64_t now_ns)
+{
+	struct lane *lane = subscription->lanes[number];
 	struct znode *node;
 
-	subscription_drop_requests(subscription);
-	for (node = subscription->tree.root; node; node = znode_next(node)) {
-		struct watch *watches[] = { &node->children, &node->data };
-
-		for (size_t i = 0; i < sizeof(watches) / sizeof(*watches); i++) {
-			watches[i]->failures = 0;
-			watch_set_lagging(subscription, watches[i], false);
-			if (watches[i]->state != WATCH_IDLE)
-				watch_dirty(subscription, watches[i]);
-		}
-	}
-	subscription->request_ns = request_ns;
-	subscription->begun = true;
+	subscription_drop_requests(subscription, lane);
+	for (node = subscription->tree.root; node; node = znode_next(node))
+		if (node->lane == number)
+			znode_begin(subscription, node);
+	subscription->stats = subscription->stats_moved = 0;
 	subscription->syncing = true;
-	subscription_connected(subscription);
+	lane->request_ns = request_ns;
+	lane->begun = true;
+	subscription_connected(subscription, number);
+	if (subscription->settled && subscription->splay_ns > 0)
+		lane->paused_until_ns = now_ns + subscription->splay_ns;
 }
 
-void subscription_connected(struct subscription *subscription)
+void subscription_connected(struct subscription *subscription, unsigned int number)
 {
-	subscription->link = LINK_UP;
-	subscription->paused_until_ns = INT64_MIN;
-	subscription->silent = false;
+	struct lane *lane = subscription->lanes[number];
+
+	lane->link = LANE_UP;
+	lane->paused_until_ns = INT64_MIN;
+	lane->silent = false;
 }
 
-static void subscription_set_detail(struct subscription *subscription, const char *detail)
+static void lane_set_detail(struct lane *lane, const char *detail)
 {
-	snprintf(subscription->link_detail, sizeof(subscription->link_detail), "%s", detail);
+	snprintf(lane->detail, sizeof(lane->detail), "%s", detail);
 }
 
-void subscription_disconnected(struct subscription *subscription, const char *detail)
+void subscription_disconnected(struct subscription *subscription, unsigned int number, const char *detail)
 {
-	subscription->link = LINK_DOWN;
-	subscription_set_detail(subscription, detail);
-	subscription_drop_requests(subscription);
+	struct lane *lane = subscription->lanes[number];
+
+	lane->link = LANE_DOWN;
+	lane_set_detail(lane, detail);
+	subscription_drop_requests(subscription, lane);
 }
 
-void subscription_silent(struct subscription *subscription, const char *detail)
+void subscription_silent(struct subscription *subscription, unsigned int number, const char *detail)
 {
-	subscription->silent = true;
-	subscription_set_detail(subscription, detail);
+	subscription->lanes[number]->silent = true;
+	lane_set_detail(subscription->lanes[number], detail);
 }
 
-void subscription_refused(struct subscription *subscription, const char *detail)
+void subscription_refused(struct subscription *subscription, unsigned int number, const char *detail)
 {
-	subscription_disconnected(subscription, detail);
-	subscription->link = LINK_REFUSED;
+	subscription_disconnected(subscription, number, detail);
+	subscription->lanes[number]->link = LANE_REFUSED;
 }
 
-void subscription_answered(struct subscription *subscription, int64_t sent_boottime_ns)
+void subscription_answered(struct subscription *subscription, unsigned int number, int64_t sent_boottime_ns,
+			   int64_t now_ns)
 {
-	subscription->silent = false;
-	subscription_settle(subscription);
-	if (subscription_is_settled(subscription))
-		subscription->events->verified(subscription->user, sent_boottime_ns);
+	int64_t since_ns = sent_boottime_ns;
+
+	subscription->lanes[number]->silent = false;
+	subscription_settle(subscription, now_ns);
+	subscription->lanes[number]->answered_boottime_ns = sent_boottime_ns;
+	for (unsigned int i = 0; i < subscription->lane_count; i++)
+		if (subscription->lanes[i]->answered_boottime_ns < since_ns)
+			since_ns = subscription->lanes[i]->answered_boottime_ns;
+	if (since_ns <= subscription->verified_boottime_ns || !subscription_is_settled(subscription))
+		return;
+	subscription->verified_boottime_ns = since_ns;
+	subscription->events->verified(subscription->user, since_ns);
 }
 
 /* --- time ----------------------------------------------------------------- */
 
-static bool subscription_may_send(const struct subscription *subscription)
+static enum subscription_read watch_read(const struct subscription *subscription, struct watch *watch)
 {
-	return subscription->link == LINK_UP && subscription->queue_first &&
-	       !requests_full(&subscription->requests);
-}
+	bool useless = subscription->stats >= SUBSCRIPTION_STATS_TRIED &&
+		       2 * subscription->stats_moved > subscription->stats;
 
-static enum subscription_read watch_read(struct watch *watch)
-{
 	if (watch->kind == WATCH_CHILDREN)
 		return SUBSCRIPTION_CHILDREN;
-	return znode_of(watch)->missing ? SUBSCRIPTION_EXISTS : SUBSCRIPTION_DATA;
+	if (znode_of(watch)->missing || (watch->stat && !useless))
+		return SUBSCRIPTION_EXISTS;
+	return SUBSCRIPTION_DATA;
 }
 
-static void subscription_send(struct subscription *subscription, int64_t now_ns)
+static void subscription_send(struct subscription *subscription, unsigned int number, int64_t now_ns)
 {
-	while (subscription_may_send(subscription) && now_ns >= subscription->paused_until_ns) {
-		struct watch *watch = subscription->queue_first;
-		enum subscription_read read = watch_read(watch);
+	struct lane *lane = subscription->lanes[number];
+
+	while (lane->queue_first && lane_may_send(lane) && now_ns >= lane->paused_until_ns) {
+		struct watch *watch = lane->queue_first;
+		struct znode *node = znode_of(watch);
+		enum subscription_read read = watch_read(subscription, watch);
 		struct request *request =
-			requests_begin(&subscription->requests, watch, (uint8_t)read, now_ns);
-		enum subscription_result result = subscription->ops->read(subscription->ops_user, read,
-									  znode_of(watch)->path, request->id);
+			requests_begin(&lane->requests, node, &watch->request, (uint8_t)read, now_ns);
+		enum subscription_result result = subscription->ops->read(
+			subscription->ops_user, number, read, node->path, request->id);
 
 		if (result == SUBSCRIPTION_OK) {
 			watch_move(subscription, watch, WATCH_INFLIGHT);
 			continue;
 		}
-		requests_end(&subscription->requests, request, now_ns);
+		requests_end(&lane->requests, request, now_ns);
 		subscription_failed(subscription, watch, result, "the request could not be sent", now_ns);
 	}
 }
 
-static void subscription_check_overdue(struct subscription *subscription, int64_t now_ns)
+static bool subscription_may_audit(const struct subscription *subscription, const struct znode *node)
 {
-	struct watch *watch;
+	return node->audit == 0 && lane_may_send(subscription->lanes[node->lane]) &&
+	       (node->data.state == WATCH_ARMED || node->children.state == WATCH_ARMED);
+}
 
-	if (requests_overdue_ns(&subscription->requests, subscription->request_ns) > now_ns)
+static void subscription_audit(struct subscription *subscription, int64_t now_ns)
+{
+	size_t count, most = subscription->tree.node_count;
+
+	if (!subscription->settled)
 		return;
-	watch = requests_first(&subscription->requests)->watch;
-	subscription->requests.first_since_ns = now_ns;
-	subscription->ops->overdue(subscription->ops_user,
-				   watch ? znode_of(watch)->path : subscription->tree.root->path);
+	count = audit_due(&subscription->audit, most, now_ns, subscription_random(subscription));
+	if (count > most)
+		count = most;
+	while (count-- > 0) {
+		struct znode *node = audit_next(&subscription->audit, subscription->tree.root);
+
+		if (subscription_may_audit(subscription, node))
+			lane_ask(subscription, node->lane, node, &node->audit, SUBSCRIPTION_STAT, now_ns);
+	}
+}
+
+static void subscription_check_overdue(struct subscription *subscription, unsigned int number,
+				       int64_t now_ns)
+{
+	struct lane *lane = subscription->lanes[number];
+	const struct znode *node;
+
+	if (requests_overdue_ns(&lane->requests, lane->request_ns) > now_ns)
+		return;
+	node = requests_first(&lane->requests)->node;
+	lane->requests.first_since_ns = now_ns;
+	subscription->ops->overdue(subscription->ops_user, number,
+				   node ? node->path : subscription->tree.root->path);
+}
+
+static int64_t subscription_earlier(int64_t one_ns, int64_t other_ns)
+{
+	return one_ns < other_ns ? one_ns : other_ns;
+}
+
+static int64_t lane_next_ns(const struct lane *lane)
+{
+	int64_t next_ns = requests_overdue_ns(&lane->requests, lane->request_ns);
+
+	if (lane->queue_first && lane_may_send(lane))
+		next_ns = subscription_earlier(next_ns, lane->paused_until_ns);
+	return next_ns;
+}
+
+static int64_t subscription_next_ns(const struct subscription *subscription)
+{
+	const struct watch *due = waiting_first(&subscription->waiting);
+	int64_t next_ns = due ? due->due_ns : INT64_MAX;
+
+	for (unsigned int i = 0; i < subscription->lane_count; i++)
+		next_ns = subscription_earlier(next_ns, lane_next_ns(subscription->lanes[i]));
+	return subscription_earlier(next_ns, subscription->audit.next_ns);
 }
 
 int64_t subscription_run(struct subscription *subscription, int64_t now_ns)
 {
 	struct watch *due;
-	int64_t next_ns;
 
 	while ((due = waiting_first(&subscription->waiting)) && due->due_ns <= now_ns) {
 		waiting_remove(&subscription->waiting, due);
-		watch_enqueue(subscription, due);
+		lane_enqueue(watch_lane(subscription, due), due);
 	}
-	subscription_check_overdue(subscription, now_ns);
-	subscription_send(subscription, now_ns);
-	subscription_settle(subscription);
+	for (unsigned int i = 0; i < subscription->lane_count; i++) {
+		subscription_check_overdue(subscription, i, now_ns);
+		subscription_send(subscription, i, now_ns);
+	}
+	subscription_settle(subscription, now_ns);
+	subscription_audit(subscription, now_ns);
 	subscription_tell_state(subscription);
-
-	next_ns = requests_overdue_ns(&subscription->requests, subscription->request_ns);
-	due = waiting_first(&subscription->waiting);
-	if (due && due->due_ns < next_ns)
-		next_ns = due->due_ns;
-	if (subscription_may_send(subscription) && subscription->paused_until_ns < next_ns)
-		next_ns = subscription->paused_until_ns;
-	return next_ns;
+	return subscription_next_ns(subscription);
 }
 
 /* --- the whole ------------------------------------------------------------ */
@@ -797,14 +1079,19 @@ struct subscription *subscription_new(const struct subscription_options *options
 		goto free_subscription;
 	if (waiting_reserve(&subscription->waiting, 2) < 0)
 		goto free_tree;
-	if (requests_init(&subscription->requests, options->window) < 0)
+	subscription->window = options->window;
+	if (subscription_add_lane(subscription) < 0)
 		goto free_waiting;
+	subscription->lane_bytes = options->lane_bytes;
+	subscription->splay_ns = options->splay_ns;
+	audit_init(&subscription->audit, options->audit_ns);
 	subscription->ops = ops;
 	subscription->ops_user = ops_user;
 	subscription->events = events;
 	subscription->user = user;
 	subscription->random = options->seed ? options->seed : 1;
 	root = subscription->tree.root;
+	subscription->lanes[0]->reserved_bytes = 2 * lane_cost(root);
 	subscription->own_name = strrchr(root->path, '/') + 1;
 	watch_dirty(subscription, &root->children);
 	if (*subscription->own_name != '\0')
@@ -823,7 +1110,10 @@ void subscription_free(struct subscription *subscription)
 {
 	if (!subscription)
 		return;
-	requests_free(&subscription->requests);
+	for (unsigned int i = 0; i < subscription->lane_count; i++) {
+		lane_free(subscription->lanes[i]);
+		free(subscription->lanes[i]);
+	}
 	waiting_free(&subscription->waiting);
 	znode_tree_free(&subscription->tree);
 	free(subscription);
@@ -831,16 +1121,24 @@ void subscription_free(struct subscription *subscription)
 
 bool subscription_is_settled(const struct subscription *subscription)
 {
-	return subscription->settled && subscription->link == LINK_UP && subscription->pending == 0 &&
+	for (unsigned int i = 0; i < subscription->lane_count; i++)
+		if (subscription->lanes[i]->link != LANE_UP)
+			return false;
+	return subscription->settled && !subscription->unsettled && subscription->pending == 0 &&
 	       subscription->root_trouble[0] == '\0';
 }
 
-size_t subscription_watch_bytes(const struct subscription *subscription)
+size_t subscription_watch_bytes(const struct subscription *subscription, unsigned int lane)
 {
-	return subscription->watch_bytes;
+	return subscription->lanes[lane]->watch_bytes;
 }
 
 size_t subscription_znode_count(const struct subscription *subscription)
 {
 	return subscription->tree.node_count;
+}
+
+unsigned int subscription_lane_count(const struct subscription *subscription)
+{
+	return subscription->lane_count;
 }

@@ -34,6 +34,7 @@ struct watch {
 	bool again;	  /* a change was told while INFLIGHT */
 	bool troubled;	  /* cannot be read; nobody waits for it */
 	bool lagging;	  /* the server showed something older than what is known */
+	bool stat;	  /* of data: what is known may still be so; the stat tells */
 };
 
 struct znode {
@@ -45,6 +46,8 @@ struct znode {
 	uint32_t hash;
 	uint32_t listing; /* the last listing of the parent that had it */
 	uint32_t path_length;
+	uint16_t audit; /* its audit's request, while under way */
+	uint8_t lane;	/* of both watches, for good */
 	bool document;	    /* told, and not taken back */
 	bool unreported;    /* what was last read was not told */
 	bool children_read; /* at least once */

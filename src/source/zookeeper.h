@@ -12,15 +12,25 @@
  *                          without an answer we are away
  *     auth_file            a file with one line, user:password, for the digest
  *                          scheme
+ *     audit                a duration, 1s to 24h or 0 for never, 5m unless
+ *                          given: how often everything is looked at though
+ *                          nothing said that it changed
+ *     splay                a duration, up to 10m, 0 unless given: changes are
+ *                          fetched after a part of it that differs from host to
+ *                          host
+ *     splay_seed           what that part is derived from; the host's name
+ *                          unless given
  *
- * Parts: zookeeper.c follows, zookeeper_write.c writes, zookeeper_handle.c is
- * what both have of the C client, zookeeper_target.c reads the URI. Which znodes
- * to read when is not here but in subscription.c.
+ * Parts: zookeeper.c follows, on sessions of zookeeper_session.c;
+ * zookeeper_write.c writes; zookeeper_handle.c is what both have of the C client;
+ * zookeeper_target.c reads the URI. Which znodes to read when is not here but in
+ * subscription.c.
  */
 #ifndef ZKCFG_SOURCE_ZOOKEEPER_H
 #define ZKCFG_SOURCE_ZOOKEEPER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "source/source.h"
 
@@ -28,15 +38,28 @@
 #define ZOOKEEPER_TIMEOUT_MS 10000
 #define ZOOKEEPER_TIMEOUT_LEAST_MS 1000
 #define ZOOKEEPER_TIMEOUT_MOST_MS 600000
+#define ZOOKEEPER_AUDIT_MS (5 * 60000)
+#define ZOOKEEPER_AUDIT_LEAST_MS 1000
+#define ZOOKEEPER_AUDIT_MOST_MS (24 * 3600000)
+#define ZOOKEEPER_SPLAY_MOST_MS (10 * 60000)
 
 /* What a server takes in one request, unless its jute.maxbuffer says otherwise. */
 #define ZOOKEEPER_REQUEST_MOST_BYTES 1048575
+/*
+ * After a reconnect the client sets all watches of a session in one packet. One
+ * beyond what the server takes would end in reconnects for ever. The margin is
+ * for the packet's headers.
+ */
+#define ZOOKEEPER_WATCHES_MOST_BYTES (ZOOKEEPER_REQUEST_MOST_BYTES - 128 * 1024)
 
 struct zookeeper_target {
 	char *hosts; /* host:port,host:port as the C client reads it */
 	char *path;
 	char *auth_file; /* NULL: none */
 	int session_timeout_ms;
+	int64_t audit_ms; /* 0: never */
+	int64_t splay_ms; /* 0: none */
+	char *splay_seed; /* NULL: the host's name */
 };
 
 /* 0, or -EINVAL or -ENOMEM and message. Ends with zookeeper_target_free(). */

@@ -322,6 +322,15 @@ int handle_exists(struct zookeeper_handle *handle, zhandle_t *zh, const char *pa
 			     zoo_awexists(zh, path, handle_watched, handle, handle_got_stat, question));
 }
 
+int handle_stat(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, uint64_t request)
+{
+	struct question *question = question_new(handle, request);
+
+	if (!question)
+		return ZSYSTEMERROR;
+	return question_sent(question, zoo_aexists(zh, path, 0, handle_got_stat, question));
+}
+
 int handle_get_children(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, uint64_t request)
 {
 	struct question *question = question_new(handle, request);

@@ -74,6 +74,8 @@ void handle_close(struct zookeeper_handle *handle);
  */
 int handle_get(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, uint64_t request);
 int handle_exists(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, uint64_t request);
+/* The same without a watch. */
+int handle_stat(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, uint64_t request);
 int handle_get_children(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, uint64_t request);
 int handle_sync(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, uint64_t request);
 int handle_set(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, const void *bytes,

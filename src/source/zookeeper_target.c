@@ -7,13 +7,13 @@
 #include <sys/stat.h>
 
 #include "base/buffer.h"
+#include "base/duration.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/uri.h"
 #include "source/zookeeper.h"
 
 #define TARGET_HOST_FORM "expected host:port[,host:port...], an IPv6 address in brackets"
-#define TARGET_OPTIONS "session_timeout_ms, auth_file"
 #define TARGET_SECRET_MOST_BYTES 1024
 
 static bool target_is_port(const char *text, size_t length)
@@ -111,8 +111,10 @@ static int target_take_path(struct uri *uri, struct zookeeper_target *target, st
 	return 0;
 }
 
-static int target_take_timeout(const char *value, struct zookeeper_target *target, struct message *message)
+static int target_take_timeout(struct uri_option *option, struct zookeeper_target *target,
+			       struct message *message)
 {
+	const char *value = option->value;
 	char *end;
 	long ms;
 
@@ -128,35 +130,113 @@ static int target_take_timeout(const char *value, struct zookeeper_target *targe
 	return 0;
 }
 
+static int target_take_audit(struct uri_option *option, struct zookeeper_target *target,
+			     struct message *message)
+{
+	int64_t ms;
+
+	if (duration_parse(option->value, NULL, &ms) < 0 || (ms != 0 && ms < ZOOKEEPER_AUDIT_LEAST_MS) ||
+	    ms > ZOOKEEPER_AUDIT_MOST_MS) {
+		message_set(message,
+			    "audit is \"%.32s\"; expected a duration of %d s to %d h, as 5m, or 0 for none",
+			    option->value, ZOOKEEPER_AUDIT_LEAST_MS / 1000,
+			    ZOOKEEPER_AUDIT_MOST_MS / 3600000);
+		return -EINVAL;
+	}
+	target->audit_ms = ms;
+	return 0;
+}
+
+static int target_take_splay(struct uri_option *option, struct zookeeper_target *target,
+			     struct message *message)
+{
+	int64_t ms;
+
+	if (duration_parse(option->value, NULL, &ms) < 0 || ms > ZOOKEEPER_SPLAY_MOST_MS) {
+		message_set(message, "splay is \"%.32s\"; expected a duration of 0 to %d m, as 500ms or 2s",
+			    option->value, ZOOKEEPER_SPLAY_MOST_MS / 60000);
+		return -EINVAL;
+	}
+	target->splay_ms = ms;
+	return 0;
+}
+
+/* The option's own text becomes the target's. */
+static int target_take_text(struct uri_option *option, char **text, const char *expected,
+			    struct message *message)
+{
+	if (*option->value == '\0') {
+		message_set(message, "%s is empty; expected %s", option->key, expected);
+		return -EINVAL;
+	}
+	*text = option->value;
+	option->value = NULL;
+	return 0;
+}
+
+static int target_take_auth_file(struct uri_option *option, struct zookeeper_target *target,
+				 struct message *message)
+{
+	return target_take_text(option, &target->auth_file, "the path of a file with user:password", message);
+}
+
+static int target_take_splay_seed(struct uri_option *option, struct zookeeper_target *target,
+				  struct message *message)
+{
+	return target_take_text(option, &target->splay_seed, "a text that differs from host to host", message);
+}
+
+static const struct target_option {
+	const char *name;
+	int (*take)(struct uri_option *option, struct zookeeper_target *target, struct message *message);
+} target_options[] = {
+	{ "session_timeout_ms", target_take_timeout },
+	{ "auth_file", target_take_auth_file },
+	{ "audit", target_take_audit },
+	{ "splay", target_take_splay },
+	{ "splay_seed", target_take_splay_seed },
+};
+
+#define TARGET_OPTIONS_COUNT (sizeof(target_options) / sizeof(*target_options))
+
+static int target_refuse_option(const struct uri_option *option, struct message *message)
+{
+	struct buffer list = { 0 };
+
+	for (size_t i = 0; i < TARGET_OPTIONS_COUNT; i++)
+		buffer_printf(&list, "%s%s", i == 0 ? "" : ", ", target_options[i].name);
+	message_set(message, "the option %.64s is not known; expected %.*s", option->key,
+		    (int)list.size_bytes, list.bytes ? list.bytes : "");
+	buffer_free(&list);
+	return -EINVAL;
+}
+
+static int target_take_option(struct uri_option *option, struct zookeeper_target *target,
+			      struct message *message)
+{
+	for (size_t i = 0; i < TARGET_OPTIONS_COUNT; i++)
+		if (strcmp(option->key, target_options[i].name) == 0)
+			return target_options[i].take(option, target, message);
+	return target_refuse_option(option, message);
+}
+
 static int target_take_options(struct uri *uri, struct zookeeper_target *target, struct message *message)
 {
 	for (size_t i = 0; i < uri->option_count; i++) {
-		struct uri_option *option = &uri->options[i];
+		int err = target_take_option(&uri->options[i], target, message);
 
-		if (strcmp(option->key, "session_timeout_ms") == 0) {
-			int err = target_take_timeout(option->value, target, message);
-
-			if (err < 0)
-				return err;
-		} else if (strcmp(option->key, "auth_file") == 0 && *option->value != '\0') {
-			target->auth_file = option->value;
-			option->value = NULL;
-		} else if (strcmp(option->key, "auth_file") == 0) {
-			message_set(message,
-				    "auth_file is empty; expected the path of a file with user:password");
-			return -EINVAL;
-		} else {
-			message_set(message, "the option %s is not known; expected " TARGET_OPTIONS,
-				    option->key);
-			return -EINVAL;
-		}
+		if (err < 0)
+			return err;
 	}
 	return 0;
 }
 
 int zookeeper_target_parse(const char *uri_text, struct zookeeper_target *target, struct message *message)
 {
-	struct zookeeper_target parsed = { .session_timeout_ms = ZOOKEEPER_TIMEOUT_MS };
+	struct zookeeper_target parsed = {
+		.session_timeout_ms = ZOOKEEPER_TIMEOUT_MS,
+		.audit_ms = ZOOKEEPER_AUDIT_MS,
+	};
 	struct uri uri;
 	int err;
 
@@ -184,6 +264,7 @@ void zookeeper_target_free(struct zookeeper_target *target)
 	free(target->hosts);
 	free(target->path);
 	free(target->auth_file);
+	free(target->splay_seed);
 	*target = (struct zookeeper_target){ 0 };
 }
 

@@ -196,6 +196,12 @@ static void told_state(void *user, enum source_state state, const char *detail)
 	snprintf(seen.detail, sizeof(seen.detail), "%s", detail);
 }
 
+static void told_repaired(void *user, const char *name)
+{
+	(void)user;
+	ck_abort_msg("the audit found %s, of which nothing was lost", name);
+}
+
 static const struct source_events events = {
 	.document = told_document,
 	.removed = told_removed,
@@ -203,6 +209,7 @@ static const struct source_events events = {
 	.settled = told_settled,
 	.verified = told_verified,
 	.state = told_state,
+	.repaired = told_repaired,
 };
 
 static bool is_text(const char *name, const char *text)
@@ -875,11 +882,23 @@ START_TEST(change_while_the_server_was_away_is_seen)
 END_TEST
 
 /* The client would set them all again in one packet, which no server takes: over and over. */
-START_TEST(more_watches_than_fit_a_packet_survive_a_lost_connection)
+static bool has_session(const struct zk_server *server, int64_t session)
+{
+	int64_t sessions[16];
+	size_t count = zk_server_sessions(server, sessions, 16);
+
+	for (size_t i = 0; i < count; i++)
+		if (sessions[i] == session)
+			return true;
+	return false;
+}
+
+START_TEST(more_watches_than_fit_a_packet_have_sessions_that_survive_a_lost_connection)
 {
 	enum { COUNT = 3000, NAME = 200 };
 	struct zk_server *server = zk_server_new(NULL);
 	char path[NAME + 8];
+	int64_t sessions[16];
 
 	zk_server_start(server);
 	zookeeper_close(writer);
@@ -896,6 +915,7 @@ START_TEST(more_watches_than_fit_a_packet_survive_a_lost_connection)
 	await(seen.settled_count == 1);
 	ck_assert_uint_eq(seen.document_count, COUNT);
 	zookeeper_close(writer);
+	ck_assert_uint_eq(zk_server_sessions(server, sessions, 16), 2);
 	zk_server_kill(server);
 	await(seen.state == SOURCE_AWAY);
 	zk_server_start(server);
@@ -904,6 +924,8 @@ START_TEST(more_watches_than_fit_a_packet_survive_a_lost_connection)
 	await(is_text(path + strlen("/t/"), "2"));
 	await(seen.state == SOURCE_FOLLOWING);
 	ck_assert_uint_eq(seen.told_count, COUNT + 1);
+	for (int i = 0; i < 2; i++)
+		ck_assert(has_session(server, sessions[i]));
 	stop_source();
 	zk_server_free(server);
 }
@@ -1205,7 +1227,7 @@ static void add_tests(TCase *tcase)
 		address_that_does_not_resolve_is_away_and_no_error,
 		handle_that_cannot_be_opened_is_opened_later,
 		server_that_is_not_there_at_the_start_is_awaited,
-		more_watches_than_fit_a_packet_survive_a_lost_connection,
+		more_watches_than_fit_a_packet_have_sessions_that_survive_a_lost_connection,
 		server_that_hangs_is_away_and_comes_back,
 		put_makes_parents_and_tells_versions,
 		put_makes_a_whole_path_from_the_top,

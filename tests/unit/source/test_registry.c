@@ -99,6 +99,9 @@ START_TEST(hosts_and_path_are_as_the_client_wants_them)
 	ck_assert_str_eq(target.path, targets[_i].path);
 	ck_assert_int_eq(target.session_timeout_ms, 10000);
 	ck_assert_ptr_null(target.auth_file);
+	ck_assert_int_eq(target.audit_ms, 300000);
+	ck_assert_int_eq(target.splay_ms, 0);
+	ck_assert_ptr_null(target.splay_seed);
 	zookeeper_target_free(&target);
 }
 END_TEST
@@ -116,6 +119,34 @@ START_TEST(options_are_taken)
 	zookeeper_target_free(&target);
 	ck_assert_int_eq(zookeeper_target_parse("zk://h/a?session_timeout_ms=600000", &target, &message), 0);
 	ck_assert_int_eq(target.session_timeout_ms, 600000);
+	zookeeper_target_free(&target);
+}
+END_TEST
+
+static const struct {
+	const char *uri;
+	int64_t audit_ms, splay_ms;
+	const char *splay_seed;
+} paces[] = {
+	{ "zk://h/a?audit=0", 0, 0, NULL },
+	{ "zk://h/a?audit=0s", 0, 0, NULL },
+	{ "zk://h/a?audit=1s", 1000, 0, NULL },
+	{ "zk://h/a?audit=24h", 86400000, 0, NULL },
+	{ "zk://h/a?splay=0", 300000, 0, NULL },
+	{ "zk://h/a?splay=1ms", 300000, 1, NULL },
+	{ "zk://h/a?splay=10m", 300000, 600000, NULL },
+	{ "zk://h/a?audit=1.5s&splay=2s&splay_seed=rack%207", 1500, 2000, "rack 7" },
+};
+
+START_TEST(pace_is_taken)
+{
+	struct zookeeper_target target;
+	struct message message = { "" };
+
+	ck_assert_msg(zookeeper_target_parse(paces[_i].uri, &target, &message) == 0, "%s", message.text);
+	ck_assert_int_eq(target.audit_ms, paces[_i].audit_ms);
+	ck_assert_int_eq(target.splay_ms, paces[_i].splay_ms);
+	ck_assert_pstr_eq(target.splay_seed, paces[_i].splay_seed);
 	zookeeper_target_free(&target);
 }
 END_TEST
@@ -143,7 +174,8 @@ static const struct {
 	{ "zk://h/a//b", "empty part" },
 	{ "zk://h/a/./b", "empty part" },
 	{ "zk://h/..", "empty part" },
-	{ "zk://h/a?x=1", "the option x is not known; expected session_timeout_ms, auth_file" },
+	{ "zk://h/a?x=1", "the option x is not known; expected session_timeout_ms, auth_file, audit, "
+				"splay, splay_seed" },
 	{ "zk://h/a?auth_file=", "auth_file is empty" },
 	{ "zk://h/a?session_timeout_ms=", "1000 to 600000" },
 	{ "zk://h/a?session_timeout_ms=999", "1000 to 600000" },
@@ -151,6 +183,19 @@ static const struct {
 	{ "zk://h/a?session_timeout_ms=10s", "1000 to 600000" },
 	{ "zk://h/a?session_timeout_ms=+5000", "1000 to 600000" },
 	{ "zk://h/a?session_timeout_ms=99999999999999999999", "1000 to 600000" },
+	{ "zk://h/a?audit=", "audit is \"\"; expected a duration of 1 s to 24 h, as 5m, or 0 for none" },
+	{ "zk://h/a?audit=5", "audit is \"5\"; expected" },
+	{ "zk://h/a?audit=999ms", "1 s to 24 h" },
+	{ "zk://h/a?audit=1ms", "1 s to 24 h" },
+	{ "zk://h/a?audit=86400001ms", "1 s to 24 h" },
+	{ "zk://h/a?audit=-1s", "1 s to 24 h" },
+	{ "zk://h/a?audit=99999999999999999999h", "1 s to 24 h" },
+	{ "zk://h/a?splay=", "splay is \"\"; expected a duration of 0 to 10 m, as 500ms or 2s" },
+	{ "zk://h/a?splay=2", "splay is \"2\"; expected" },
+	{ "zk://h/a?splay=600001ms", "0 to 10 m" },
+	{ "zk://h/a?splay=2x", "0 to 10 m" },
+	{ "zk://h/a?splay_seed=", "splay_seed is empty; expected a text that differs from host to host" },
+	{ "zk://h/a?audit=1s&audit=2s", "the option audit is given twice" },
 	{ "zk://u:p@h/a", "?auth_file=PATH" },
 };
 
@@ -187,6 +232,7 @@ int main(void)
 	tcase_add_loop_test(tcase, hosts_and_path_are_as_the_client_wants_them, 0,
 			    sizeof(targets) / sizeof(*targets));
 	tcase_add_test(tcase, options_are_taken);
+	tcase_add_loop_test(tcase, pace_is_taken, 0, sizeof(paces) / sizeof(*paces));
 	tcase_add_loop_test(tcase, wrong_uri_is_refused_with_what_was_expected, 0,
 			    sizeof(wrongs) / sizeof(*wrongs));
 	tcase_add_test(tcase, closing_no_source_is_allowed);

@@ -28,11 +28,13 @@ struct snode {
 	int64_t czxid, mzxid, pzxid;
 	int32_t version;
 	bool watched, children_watched, secret;
+	unsigned int lane; /* that set them */
 };
 
 struct item {
 	struct item *next;
 	bool is_reply, watched_by_it;
+	unsigned int lane;
 	enum subscription_change change;
 	struct subscription_reply reply;
 	enum subscription_read read;
@@ -54,7 +56,8 @@ static struct {
 	struct item *reads, **reads_end;   /* sent, not yet looked at by the server */
 	struct item *stream, **stream_end; /* on the way back */
 	size_t under_way, most_under_way, read_count;
-	size_t reads_of[3];
+	size_t reads_of[5];
+	unsigned int lane_count;
 	enum subscription_result refuse; /* what sending gives */
 	char last_overdue[256];
 
@@ -105,7 +108,7 @@ static void stream_add(struct item *item)
 	fake.stream_end = &item->next;
 }
 
-static void server_fire(bool *watched, enum subscription_change change, const char *path)
+static void server_fire(unsigned int lane, bool *watched, enum subscription_change change, const char *path)
 {
 	struct item *item;
 
@@ -113,6 +116,7 @@ static void server_fire(bool *watched, enum subscription_change change, const ch
 		return;
 	*watched = false;
 	item = calloc(1, sizeof(*item));
+	item->lane = lane;
 	item->change = change;
 	item->path = strdup(path);
 	stream_add(item);
@@ -136,8 +140,8 @@ static struct snode *server_create(const char *path, const char *data)
 	node->parent->first_child = node;
 	node->parent->pzxid = fake.zxid;
 	if (fake.exists_path && strcmp(fake.exists_path, path) == 0)
-		server_fire(&fake.exists_watched, SUBSCRIPTION_CREATED, path);
-	server_fire(&node->parent->children_watched, SUBSCRIPTION_CHILD, node->parent->path);
+		server_fire(0, &fake.exists_watched, SUBSCRIPTION_CREATED, path);
+	server_fire(node->parent->lane, &node->parent->children_watched, SUBSCRIPTION_CHILD, node->parent->path);
 	return node;
 }
 
@@ -150,7 +154,7 @@ static void server_set(const char *path, const char *data)
 	node->data = strdup(data);
 	node->mzxid = ++fake.zxid;
 	node->version++;
-	server_fire(&node->watched, SUBSCRIPTION_CHANGED, path);
+	server_fire(node->lane, &node->watched, SUBSCRIPTION_CHANGED, path);
 }
 
 static void server_delete(const char *path)
@@ -172,8 +176,8 @@ static void server_delete(const char *path)
 	*link = node->sibling;
 	node->parent->pzxid = fake.zxid;
 	watched = node->watched || node->children_watched;
-	server_fire(&watched, SUBSCRIPTION_DELETED, node->path);
-	server_fire(&node->parent->children_watched, SUBSCRIPTION_CHILD, node->parent->path);
+	server_fire(node->lane, &watched, SUBSCRIPTION_DELETED, node->path);
+	server_fire(node->parent->lane, &node->parent->children_watched, SUBSCRIPTION_CHILD, node->parent->path);
 	free(node->path);
 	free(node->data);
 	free(node);
@@ -200,6 +204,8 @@ static void server_answer(struct item *item)
 	struct subscription_reply *reply = &item->reply;
 
 	item->is_reply = true;
+	if (item->read == SUBSCRIPTION_SYNC)
+		return;
 	if (!node) {
 		reply->result = SUBSCRIPTION_NO_NODE;
 		if (item->read == SUBSCRIPTION_EXISTS) {
@@ -209,7 +215,7 @@ static void server_answer(struct item *item)
 		}
 		return;
 	}
-	if (node->secret && item->read != SUBSCRIPTION_EXISTS) {
+	if (node->secret && item->read != SUBSCRIPTION_EXISTS && item->read != SUBSCRIPTION_STAT) {
 		reply->result = SUBSCRIPTION_NO_AUTH;
 		return;
 	}
@@ -217,6 +223,9 @@ static void server_answer(struct item *item)
 	reply->mzxid = node->mzxid;
 	reply->pzxid = node->pzxid;
 	reply->version = node->version;
+	if (item->read == SUBSCRIPTION_STAT)
+		return;
+	node->lane = item->lane;
 	if (item->read == SUBSCRIPTION_CHILDREN) {
 		server_list(node, item);
 		return;
@@ -278,9 +287,9 @@ static void item_deliver(struct item *item)
 {
 	if (item->is_reply) {
 		fake.under_way--;
-		subscription_reply(fake.subscription, &item->reply, fake.now_ns);
+		subscription_reply(fake.subscription, item->lane, &item->reply, fake.now_ns);
 	} else {
-		subscription_notify(fake.subscription, item->change, item->path);
+		subscription_notify(fake.subscription, item->lane, item->change, item->path, fake.now_ns);
 	}
 	item_free(item);
 }
@@ -337,7 +346,7 @@ static void connection_cut(void)
 	}
 	fake.stream = kept;
 	fake.stream_end = kept ? kept_end : &fake.stream;
-	subscription_disconnected(fake.subscription, "the connection was cut");
+	subscription_disconnected(fake.subscription, 0, "the connection was cut");
 }
 
 static void session_lost(void)
@@ -356,7 +365,7 @@ static void session_lost(void)
 static void session_new(void)
 {
 	session_lost();
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 }
 
 /* --- what is told --------------------------------------------------------- */
@@ -456,6 +465,12 @@ static void told_state(void *user, enum source_state state, const char *detail)
 	snprintf(fake.detail, sizeof(fake.detail), "%s", detail);
 }
 
+static void told_repaired(void *user, const char *name)
+{
+	(void)user;
+	tell("~%s ", name);
+}
+
 static const struct source_events events = {
 	.document = told_document,
 	.removed = told_removed,
@@ -463,10 +478,11 @@ static const struct source_events events = {
 	.settled = told_settled,
 	.verified = told_verified,
 	.state = told_state,
+	.repaired = told_repaired,
 };
 
-static enum subscription_result op_read(void *user, enum subscription_read read, const char *path,
-					uint64_t request)
+static enum subscription_result op_read(void *user, unsigned int lane, enum subscription_read read,
+					const char *path, uint64_t request)
 {
 	struct item *item;
 
@@ -475,6 +491,7 @@ static enum subscription_result op_read(void *user, enum subscription_read read,
 		return fake.refuse;
 	item = calloc(1, sizeof(*item));
 	item->read = read;
+	item->lane = lane;
 	item->path = strdup(path);
 	item->reply.request = request;
 	*fake.reads_end = item;
@@ -486,13 +503,21 @@ static enum subscription_result op_read(void *user, enum subscription_read read,
 	return SUBSCRIPTION_OK;
 }
 
-static void op_overdue(void *user, const char *path)
+static void op_overdue(void *user, unsigned int lane, const char *path)
 {
 	(void)user;
+	ck_assert_uint_lt(lane, fake.lane_count);
 	snprintf(fake.last_overdue, sizeof(fake.last_overdue), "%s", path);
 }
 
-static const struct subscription_ops ops = { .read = op_read, .overdue = op_overdue };
+static void op_open(void *user, unsigned int lane)
+{
+	(void)user;
+	ck_assert_uint_eq(lane, fake.lane_count);
+	fake.lane_count++;
+}
+
+static const struct subscription_ops ops = { .read = op_read, .overdue = op_overdue, .open = op_open };
 
 /* What was told since the last time; then that is forgotten. */
 #define ck_told(expected)                             \
@@ -501,19 +526,31 @@ static const struct subscription_ops ops = { .read = op_read, .overdue = op_over
 		fake.log[fake.told = 0] = '\0';       \
 	} while (0)
 
-static void subscribe(const char *root, unsigned int window)
+static void subscribe_with(struct subscription_options options)
 {
-	struct subscription_options options = { .root = root, .window = window, .seed = 4711 };
-
+	options.seed = 4711;
 	fake.subscription = subscription_new(&options, &ops, NULL, &events, NULL);
 	ck_assert_ptr_nonnull(fake.subscription);
+}
+
+static void subscribe(const char *root, unsigned int window)
+{
+	subscribe_with((struct subscription_options){ .root = root, .window = window });
 }
 
 /* Subscribe, connect and read everything. */
 static void follow(const char *root)
 {
 	subscribe(root, SUBSCRIPTION_WINDOW_USUAL);
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
+	pump();
+}
+
+static void follow_with(struct subscription_options options)
+{
+	options.window = SUBSCRIPTION_WINDOW_USUAL;
+	subscribe_with(options);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	pump();
 }
 
@@ -523,6 +560,7 @@ static void server_start(void)
 	fake.reads_end = &fake.reads;
 	fake.stream_end = &fake.stream;
 	fake.now_ns = 1000 * CLOCK_NS_PER_S;
+	fake.lane_count = 1;
 	server_create("/", "");
 	server_create("/zookeeper", "");
 	server_create("/app", NULL);
@@ -575,7 +613,7 @@ START_TEST(first_settled_comes_after_the_whole_tree)
 	run();
 	ck_assert_int_eq(fake.state, SOURCE_CONNECTING);
 	ck_assert_uint_eq(fake.read_count, 0);
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	run();
 	ck_assert_int_eq(fake.state, SOURCE_SYNCING);
 	pump();
@@ -615,7 +653,7 @@ START_TEST(notification_during_a_read_means_another_read)
 	deliver_one();
 	run();
 	/* The server reads, then there is a change, whose notification overtakes the reply. */
-	subscription_notify(fake.subscription, SUBSCRIPTION_CHANGED, "/app/a");
+	subscription_notify(fake.subscription, 0, SUBSCRIPTION_CHANGED, "/app/a", fake.now_ns);
 	ck_assert(server_answers_one());
 	deliver_one();
 	server_set("/app/a", "3");
@@ -634,8 +672,8 @@ START_TEST(duplicates_are_told_once)
 	follow("/app");
 	before = fake.read_count;
 	for (int i = 0; i < 3; i++) {
-		subscription_notify(fake.subscription, SUBSCRIPTION_CHANGED, "/app/a");
-		subscription_notify(fake.subscription, SUBSCRIPTION_CHANGED, "/app/a");
+		subscription_notify(fake.subscription, 0, SUBSCRIPTION_CHANGED, "/app/a", fake.now_ns);
+		subscription_notify(fake.subscription, 0, SUBSCRIPTION_CHANGED, "/app/a", fake.now_ns);
 		pump();
 	}
 	ck_told("a=1 . ");
@@ -713,7 +751,7 @@ END_TEST
 
 static void no_node_for(const char *path)
 {
-	subscription_notify(fake.subscription, SUBSCRIPTION_CHANGED, path);
+	subscription_notify(fake.subscription, 0, SUBSCRIPTION_CHANGED, path, fake.now_ns);
 	run();
 	ck_assert_str_eq(fake.reads->path, path);
 	answer_read(take_read(), SUBSCRIPTION_NO_NODE);
@@ -754,7 +792,7 @@ START_TEST(no_node_and_a_listing_that_lags_is_waited_for)
 	app->first_child = NULL; /* before a was made */
 	app->pzxid--;
 	*bucket_of("/app/a") = node->bucket;
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	wait_out(CLOCK_NS_PER_S);
 	ck_told("");
 	ck_assert_int_eq(fake.state, SOURCE_SYNCING);
@@ -774,7 +812,7 @@ START_TEST(no_node_is_believed_where_no_listing_can_be_had)
 	follow("/app");
 	ck_told("d/a=1 . ");
 	server_find("/app/d")->secret = true;
-	subscription_notify(fake.subscription, SUBSCRIPTION_CHILD, "/app/d");
+	subscription_notify(fake.subscription, 0, SUBSCRIPTION_CHILD, "/app/d", fake.now_ns);
 	pump();
 	ck_told("!d ");
 	server_delete("/app/d/a");
@@ -828,7 +866,7 @@ START_TEST(settled_is_not_told_for_nothing)
 	ck_assert_uint_eq(fake.settled_count, 1);
 	for (int i = 0; i < 3; i++)
 		pump();
-	subscription_notify(fake.subscription, SUBSCRIPTION_CHILD, "/app");
+	subscription_notify(fake.subscription, 0, SUBSCRIPTION_CHILD, "/app", fake.now_ns);
 	pump();
 	session_new();
 	pump();
@@ -845,8 +883,8 @@ START_TEST(notification_of_an_unknown_path_is_ignored)
 
 	follow("/app");
 	before = fake.read_count;
-	subscription_notify(fake.subscription, SUBSCRIPTION_DELETED, "/app/nobody");
-	subscription_notify(fake.subscription, SUBSCRIPTION_CHILD, "/");
+	subscription_notify(fake.subscription, 0, SUBSCRIPTION_DELETED, "/app/nobody", fake.now_ns);
+	subscription_notify(fake.subscription, 0, SUBSCRIPTION_CHILD, "/", fake.now_ns);
 	pump();
 	ck_assert_uint_eq(fake.read_count, before);
 }
@@ -859,7 +897,7 @@ START_TEST(watch_that_is_gone_is_set_again)
 	server_create("/app/a", "1");
 	follow("/app");
 	before = fake.read_count;
-	subscription_notify(fake.subscription, SUBSCRIPTION_UNWATCHED, "/app/a");
+	subscription_notify(fake.subscription, 0, SUBSCRIPTION_UNWATCHED, "/app/a", fake.now_ns);
 	pump();
 	ck_assert_uint_eq(fake.read_count, before + 2);
 }
@@ -887,7 +925,7 @@ START_TEST(root_that_comes_between_get_and_exists_is_got_again)
 {
 	server_delete("/app");
 	subscribe("/app", 500);
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	run();
 	while (server_answers_one())
 		deliver_one();
@@ -903,7 +941,7 @@ START_TEST(root_that_comes_between_its_listing_and_its_data_is_listed_again)
 {
 	server_delete("/app");
 	subscribe("/app", 500);
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	run();
 	server_answers_one();
 	server_create("/app", "1");
@@ -944,14 +982,14 @@ START_TEST(root_that_was_missed_by_mistake_is_told_again)
 	server_create("/app/a", "2");
 	follow("/app");
 	ck_told("app=1 a=2 . ");
-	subscription_notify(fake.subscription, SUBSCRIPTION_CHANGED, "/app");
+	subscription_notify(fake.subscription, 0, SUBSCRIPTION_CHANGED, "/app", fake.now_ns);
 	run();
 	answer_read(take_read(), SUBSCRIPTION_NO_NODE); /* a server that has not heard of it */
 	ck_told("-a -app ");
 	pump();
 	ck_told("app=1 a=2 . ");
 	/* And when it is its listing that is missed. */
-	subscription_notify(fake.subscription, SUBSCRIPTION_CHILD, "/app");
+	subscription_notify(fake.subscription, 0, SUBSCRIPTION_CHILD, "/app", fake.now_ns);
 	run();
 	answer_read(take_read(), SUBSCRIPTION_NO_NODE);
 	pump();
@@ -995,7 +1033,7 @@ START_TEST(root_missing_at_reconnect_and_new_session_is_still_awaited)
 	pump();
 	ck_assert(fake.exists_watched);
 	connection_cut();
-	subscription_connected(fake.subscription);
+	subscription_connected(fake.subscription, 0);
 	pump();
 	server_create("/app", "1");
 	pump();
@@ -1039,7 +1077,7 @@ START_TEST(listing_that_comes_late_still_decides_over_the_roots_name)
 	server_set("/app", "root");
 	server_create("/app/app", "child");
 	subscribe("/app", 500);
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	run();
 	listing = take_read();
 	ck_assert_int_eq(listing->read, SUBSCRIPTION_CHILDREN);
@@ -1088,7 +1126,7 @@ START_TEST(lost_connection_makes_inflight_dirty_and_leaves_armed_alone)
 	ck_assert_str_eq(fake.detail, "the connection was cut");
 	ck_assert_uint_eq(fake.read_count, before);
 	ck_assert_int_eq(fake.next_ns, INT64_MAX);
-	subscription_connected(fake.subscription);
+	subscription_connected(fake.subscription, 0);
 	pump();
 	ck_told("a=2 . ");
 	ck_assert_uint_eq(fake.read_count, before + 1);
@@ -1104,7 +1142,7 @@ START_TEST(dirty_survives_a_reconnect)
 	deliver_one(); /* the notification, and its watch is used up */
 	connection_cut();
 	run();
-	subscription_connected(fake.subscription);
+	subscription_connected(fake.subscription, 0);
 	pump();
 	ck_told("a=1 . a=2 . ");
 }
@@ -1140,9 +1178,9 @@ START_TEST(what_was_under_way_at_a_disconnect_is_read_again)
 	run();
 	item_free(take_read()); /* never answered, not even by a faked completion */
 	fake.under_way--;
-	subscription_disconnected(fake.subscription, "");
+	subscription_disconnected(fake.subscription, 0, "");
 	run();
-	subscription_connected(fake.subscription);
+	subscription_connected(fake.subscription, 0);
 	pump();
 	ck_told("a=1 . a=2 . ");
 }
@@ -1159,18 +1197,18 @@ START_TEST(reply_to_a_request_given_up_changes_nothing)
 	run();
 	late = take_read();
 	server_answer(late);
-	subscription_disconnected(fake.subscription, "");
-	subscription_connected(fake.subscription);
+	subscription_disconnected(fake.subscription, 0, "");
+	subscription_connected(fake.subscription, 0);
 	server_set("/app/a", "3");
 	run();
-	subscription_reply(fake.subscription, &late->reply, fake.now_ns);
+	subscription_reply(fake.subscription, 0, &late->reply, fake.now_ns);
 	item_free(late);
 	ck_told("a=1 . ");
 	pump();
 	ck_told("a=3 . ");
 	/* Nor does one that was had already, or one that never was. */
-	subscription_reply(fake.subscription, &(struct subscription_reply){ .request = 1 }, fake.now_ns);
-	subscription_reply(fake.subscription, &(struct subscription_reply){ .request = 0xffff }, fake.now_ns);
+	subscription_reply(fake.subscription, 0, &(struct subscription_reply){ .request = 1 }, fake.now_ns);
+	subscription_reply(fake.subscription, 0, &(struct subscription_reply){ .request = 0xffff }, fake.now_ns);
 	pump();
 	ck_told("");
 }
@@ -1202,7 +1240,7 @@ START_TEST(request_that_cannot_be_sent_is_sent_later)
 {
 	server_create("/app/a", "1");
 	subscribe("/app", 500);
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	fake.refuse = SUBSCRIPTION_ERROR;
 	run();
 	fake.refuse = SUBSCRIPTION_LOST;
@@ -1230,7 +1268,7 @@ START_TEST(new_session_reads_all_and_tells_what_moved)
 	run();
 	server_set("/app/b", "2");
 	server_delete("/app/c");
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	run();
 	ck_assert_int_eq(fake.state, SOURCE_SYNCING);
 	pump();
@@ -1252,7 +1290,7 @@ START_TEST(lagging_server_is_never_believed_and_asked_again)
 	session_lost();
 	node->mzxid = node->czxid; /* a server that has not heard of the change */
 	node->data[0] = '1';
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	pump();
 	ck_told("");
 	ck_assert_int_eq(fake.state, SOURCE_SYNCING);
@@ -1260,7 +1298,7 @@ START_TEST(lagging_server_is_never_believed_and_asked_again)
 	ck_assert_ptr_nonnull(strstr(fake.detail, "lags"));
 	wait_out(20 * CLOCK_NS_PER_S);
 	ck_told("");
-	subscription_answered(fake.subscription, 1);
+	subscription_answered(fake.subscription, 0, 1, fake.now_ns);
 	ck_assert_uint_eq(fake.verified_count, 0);
 	node->mzxid = published;
 	node->data[0] = '2';
@@ -1285,7 +1323,7 @@ START_TEST(lagging_listing_removes_nothing_until_it_is_all_there_is)
 	node = app->first_child; /* hidden: not yet heard of */
 	app->first_child = NULL;
 	app->pzxid--;
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	wait_out(CLOCK_NS_PER_S);
 	ck_told("");
 	ck_assert_int_eq(fake.state, SOURCE_SYNCING);
@@ -1308,25 +1346,25 @@ START_TEST(verified_is_told_only_while_settled)
 {
 	server_create("/app/a", "1");
 	subscribe("/app", 500);
-	subscription_answered(fake.subscription, 1);
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_answered(fake.subscription, 0, 1, fake.now_ns);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	run();
-	subscription_answered(fake.subscription, 2);
+	subscription_answered(fake.subscription, 0, 2, fake.now_ns);
 	ck_assert_uint_eq(fake.verified_count, 0);
 	pump();
-	subscription_answered(fake.subscription, 3);
+	subscription_answered(fake.subscription, 0, 3, fake.now_ns);
 	ck_assert_int_eq(fake.verified_ns, 3);
 	server_set("/app/a", "2");
 	deliver_one();
-	subscription_answered(fake.subscription, 4);
+	subscription_answered(fake.subscription, 0, 4, fake.now_ns);
 	ck_assert_int_eq(fake.verified_ns, 3);
 	pump();
-	subscription_answered(fake.subscription, 5);
+	subscription_answered(fake.subscription, 0, 5, fake.now_ns);
 	ck_assert_int_eq(fake.verified_ns, 5);
-	subscription_disconnected(fake.subscription, "");
-	subscription_answered(fake.subscription, 6);
+	subscription_disconnected(fake.subscription, 0, "");
+	subscription_answered(fake.subscription, 0, 6, fake.now_ns);
 	session_new();
-	subscription_answered(fake.subscription, 7);
+	subscription_answered(fake.subscription, 0, 7, fake.now_ns);
 	ck_assert_int_eq(fake.verified_ns, 5);
 }
 END_TEST
@@ -1334,11 +1372,11 @@ END_TEST
 START_TEST(silence_is_away_until_something_is_heard)
 {
 	follow("/app");
-	subscription_silent(fake.subscription, "nothing heard");
+	subscription_silent(fake.subscription, 0, "nothing heard");
 	run();
 	ck_assert_int_eq(fake.state, SOURCE_AWAY);
 	ck_assert_str_eq(fake.detail, "nothing heard");
-	subscription_answered(fake.subscription, 1);
+	subscription_answered(fake.subscription, 0, 1, fake.now_ns);
 	run();
 	ck_assert_int_eq(fake.state, SOURCE_FOLLOWING);
 	ck_assert_uint_eq(fake.verified_count, 1);
@@ -1348,7 +1386,7 @@ END_TEST
 START_TEST(refusal_lasts_until_a_new_session)
 {
 	follow("/app");
-	subscription_refused(fake.subscription, "wrong password");
+	subscription_refused(fake.subscription, 0, "wrong password");
 	run();
 	ck_assert_int_eq(fake.state, SOURCE_REFUSED);
 	ck_assert_str_eq(fake.detail, "wrong password");
@@ -1369,7 +1407,7 @@ START_TEST(overdue_is_the_lost_reply_and_not_the_slow_line)
 		server_create(path, "1");
 	}
 	subscribe("/app", 4);
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	run();
 	/* Each reply takes almost the limit: all of them together many times it. */
 	while (server_answers_one()) {
@@ -1413,7 +1451,7 @@ START_TEST(no_permission_is_trouble_and_the_rest_is_served)
 	ck_assert_int_eq(fake.state, SOURCE_FOLLOWING);
 	server_set("/app/a", "2");
 	pump();
-	subscription_answered(fake.subscription, 9);
+	subscription_answered(fake.subscription, 0, 9, fake.now_ns);
 	ck_assert_int_eq(fake.verified_ns, 9);
 	ck_told("a=2 . ");
 	wait_out(300 * CLOCK_NS_PER_S);
@@ -1439,17 +1477,17 @@ START_TEST(trouble_that_turns_into_lag_is_waited_for)
 
 	follow("/app");
 	node->secret = true;
-	subscription_notify(fake.subscription, SUBSCRIPTION_CHANGED, "/app/a");
+	subscription_notify(fake.subscription, 0, SUBSCRIPTION_CHANGED, "/app/a", fake.now_ns);
 	pump();
 	ck_told("a=1 . !a ");
-	subscription_answered(fake.subscription, 1);
+	subscription_answered(fake.subscription, 0, 1, fake.now_ns);
 	ck_assert_int_eq(fake.verified_ns, 1);
 	node->secret = false;
 	node->mzxid--;
 	fake.now_ns = fake.next_ns;
 	pump();
 	ck_told("ok:a ");
-	subscription_answered(fake.subscription, 2);
+	subscription_answered(fake.subscription, 0, 2, fake.now_ns);
 	ck_assert_int_eq(fake.verified_ns, 1);
 }
 END_TEST
@@ -1473,7 +1511,7 @@ START_TEST(root_without_permission_is_refused_and_nothing_settles)
 	ck_told("");
 	ck_assert_int_eq(fake.state, SOURCE_REFUSED);
 	ck_assert_ptr_nonnull(strstr(fake.detail, "no permission to read /app"));
-	subscription_answered(fake.subscription, 1);
+	subscription_answered(fake.subscription, 0, 1, fake.now_ns);
 	ck_assert_uint_eq(fake.verified_count, 0);
 	server_find("/app")->secret = false;
 	wait_out(60 * CLOCK_NS_PER_S);
@@ -1486,7 +1524,7 @@ START_TEST(root_without_permission_is_refused_and_nothing_settles)
 	pump();
 	ck_told("a=2 . ");
 	ck_assert_int_eq(fake.state, SOURCE_REFUSED);
-	subscription_answered(fake.subscription, 1);
+	subscription_answered(fake.subscription, 0, 1, fake.now_ns);
 	ck_assert_uint_eq(fake.verified_count, 0);
 }
 END_TEST
@@ -1530,7 +1568,7 @@ START_TEST(jitter_spreads_what_failed_together)
 		server_create(path, "1");
 	}
 	subscribe("/app", 500);
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	run();
 	server_answers_one();
 	server_answers_one();
@@ -1563,7 +1601,7 @@ START_TEST(window_is_never_exceeded)
 		server_create(path, "1");
 	}
 	subscribe("/app", 7);
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	pump();
 	ck_assert_uint_eq(fake.settled_count, 1);
 	ck_assert_uint_eq(fake.most_under_way, 7);
@@ -1600,7 +1638,7 @@ START_TEST(ten_thousand_znodes_cost_two_reads_each_and_a_change_one)
 	ck_assert_uint_eq(fake.settled_count, 1);
 	ck_assert_uint_eq(subscription_znode_count(fake.subscription), 10101);
 	ck_assert_uint_eq(fake.read_count, 2 * 10101);
-	ck_assert_uint_eq(subscription_watch_bytes(fake.subscription), bytes);
+	ck_assert_uint_eq(subscription_watch_bytes(fake.subscription, 0), bytes);
 	before = fake.read_count;
 	server_set("/app/042/04242", "2");
 	pump();
@@ -1614,7 +1652,7 @@ START_TEST(ten_thousand_znodes_cost_two_reads_each_and_a_change_one)
 	server_delete("/app");
 	pump();
 	ck_assert_uint_eq(subscription_znode_count(fake.subscription), 1);
-	ck_assert_uint_eq(subscription_watch_bytes(fake.subscription), 4 + strlen("/app"));
+	ck_assert_uint_eq(subscription_watch_bytes(fake.subscription, 0), 4 + strlen("/app"));
 }
 END_TEST
 
@@ -1680,13 +1718,13 @@ static void something_happens(void)
 		connection_cut();
 		for (unsigned int i = draw(3); i > 0; i--)
 			server_do_something();
-		subscription_connected(fake.subscription);
+		subscription_connected(fake.subscription, 0);
 		break;
 	case 1:
 		session_lost();
 		for (unsigned int i = draw(3); i > 0; i--)
 			server_do_something();
-		subscription_begin(fake.subscription, REQUEST_NS);
+		subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 		break;
 	case 2:
 		if (fake.reads)
@@ -1738,7 +1776,7 @@ START_TEST(after_any_history_what_was_told_is_what_is_there)
 
 	chance = (uint64_t)_i * 0x9e3779b97f4a7c15u + 1;
 	subscribe("/app", 1 + draw(20));
-	subscription_begin(fake.subscription, REQUEST_NS);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
 	for (int i = 0; i < 1500; i++) {
 		something_happens();
 		fake.log[fake.told = 0] = '\0';
@@ -1797,6 +1835,431 @@ START_TEST(those_that_wait_come_in_order_of_time)
 }
 END_TEST
 
+/* --- what is fetched in a new session ---------------------------------------- */
+
+START_TEST(new_session_fetches_only_what_moved)
+{
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	server_create("/app/c", NULL);
+	server_create("/app/c/d", "1");
+	follow("/app");
+	ck_told("b=1 a=1 c/d=1 . ");
+	memset(fake.reads_of, 0, sizeof(fake.reads_of));
+	session_new();
+	pump();
+	ck_told("");
+	ck_assert_int_eq(fake.state, SOURCE_FOLLOWING);
+	ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_DATA], 0);
+	ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_EXISTS], 5);
+	ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_CHILDREN], 5);
+	session_lost();
+	server_set("/app/c/d", "2");
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
+	pump();
+	ck_told("c/d=2 . ");
+	ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_DATA], 1);
+	/* the watches that the stats set fire like any other */
+	server_set("/app/a", "2");
+	server_set("/app/c/d", "3");
+	pump();
+	ck_told("a=2 c/d=3 . ");
+}
+END_TEST
+
+START_TEST(recreation_while_away_is_seen_by_its_stat)
+{
+	server_create("/app/a", "1");
+	follow("/app");
+	ck_told("a=1 . ");
+	session_lost();
+	server_delete("/app/a");
+	server_create("/app/a", "1"); /* the same version, the same bytes, another znode */
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
+	pump();
+	ck_told("a=1 . ");
+}
+END_TEST
+
+START_TEST(where_most_has_moved_nothing_is_asked_for_its_stat)
+{
+	char path[32];
+
+	fake.quiet = true;
+	for (int i = 0; i < 1000; i++) {
+		snprintf(path, sizeof(path), "/app/%03d", i);
+		server_create(path, "1");
+	}
+	subscribe("/app", 50);
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
+	pump();
+	session_lost();
+	for (int i = 0; i < 1000; i++) {
+		snprintf(path, sizeof(path), "/app/%03d", i);
+		server_set(path, "2");
+	}
+	memset(fake.reads_of, 0, sizeof(fake.reads_of));
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
+	pump();
+	ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_DATA], 1000);
+	ck_assert_uint_lt(fake.reads_of[SUBSCRIPTION_EXISTS], 200);
+	ck_assert_uint_eq(fake.settled_count, 2);
+}
+END_TEST
+
+/* --- the audit ---------------------------------------------------------------- */
+
+#define AUDIT_NS (300 * CLOCK_NS_PER_S)
+
+static void follow_audited(void)
+{
+	follow_with((struct subscription_options){ .root = "/app", .audit_ns = AUDIT_NS });
+}
+
+/* It has gone round at least once. */
+static void audit_round(void)
+{
+	int64_t end_ns = fake.now_ns + 2 * AUDIT_NS;
+
+	pump();
+	while (fake.next_ns < end_ns) {
+		fake.now_ns = fake.next_ns;
+		pump();
+	}
+	fake.now_ns = end_ns;
+}
+
+START_TEST(audit_looks_at_everything_and_finds_nothing_where_nothing_is_wrong)
+{
+	server_create("/app/a", "1");
+	server_create("/app/b", NULL);
+	server_create("/app/b/c", "1");
+	follow_audited();
+	ck_told("a=1 b/c=1 . ");
+	audit_round();
+	ck_told("");
+	ck_assert_uint_ge(fake.reads_of[SUBSCRIPTION_STAT], 4);
+	ck_assert_uint_le(fake.reads_of[SUBSCRIPTION_STAT], 16);
+	ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_DATA], 4);
+	ck_assert_uint_eq(fake.settled_count, 1);
+}
+END_TEST
+
+START_TEST(audit_finds_a_change_a_creation_and_a_removal_that_nothing_told)
+{
+	server_create("/app/a", "1");
+	server_create("/app/gone", "1");
+	follow_audited();
+	ck_told("gone=1 a=1 . ");
+	server_set("/app/a", "2");
+	server_create("/app/new", "1");
+	server_delete("/app/gone");
+	while (fake.stream)
+		item_free(pop(&fake.stream, &fake.stream_end));
+	pump();
+	ck_told("");
+	audit_round();
+	ck_assert_ptr_nonnull(strstr(fake.log, "~a "));
+	ck_assert_ptr_nonnull(strstr(fake.log, "~app "));
+	ck_assert_ptr_nonnull(strstr(fake.log, "a=2 "));
+	ck_assert_ptr_nonnull(strstr(fake.log, "new=1 "));
+	ck_assert_ptr_nonnull(strstr(fake.log, "-gone "));
+	ck_assert_int_eq(fake.state, SOURCE_FOLLOWING);
+}
+END_TEST
+
+START_TEST(audit_finds_a_root_whose_creation_nothing_told)
+{
+	server_delete("/app");
+	follow_audited();
+	server_create("/app", "1");
+	while (fake.stream)
+		item_free(pop(&fake.stream, &fake.stream_end));
+	fake.log[fake.told = 0] = '\0';
+	audit_round();
+	ck_told("~app app=1 . ");
+}
+END_TEST
+
+START_TEST(audit_says_nothing_of_what_is_being_read_or_was_told)
+{
+	struct item *stat;
+
+	server_create("/app/a", "1");
+	follow_audited();
+	ck_told("a=1 . ");
+	fake.now_ns = fake.next_ns;
+	run();
+	while (!strstr(fake.reads->path, "/a")) {
+		pump();
+		fake.now_ns = fake.next_ns;
+		run();
+	}
+	ck_assert_int_eq(fake.reads->read, SUBSCRIPTION_STAT);
+	/* the notification comes first, as on any server */
+	server_set("/app/a", "2");
+	stat = take_read();
+	server_answer(stat);
+	deliver_one();
+	item_deliver(stat);
+	pump();
+	ck_told("a=2 . ");
+}
+END_TEST
+
+START_TEST(audits_reply_after_its_znode_is_gone_changes_nothing)
+{
+	struct item *stat;
+
+	server_create("/app/a", "1");
+	follow_audited();
+	do {
+		pump();
+		fake.now_ns = fake.next_ns;
+		run();
+	} while (!strstr(fake.reads->path, "/a"));
+	stat = take_read();
+	server_answer(stat);
+	server_delete("/app/a");
+	pump();
+	item_deliver(stat);
+	pump();
+	ck_told("a=1 . -a . ");
+}
+END_TEST
+
+START_TEST(audit_of_many_is_a_few_each_second)
+{
+	char path[32];
+	size_t before;
+
+	fake.quiet = true;
+	for (int i = 0; i < 3000; i++) {
+		snprintf(path, sizeof(path), "/app/%04d", i);
+		server_create(path, "1");
+	}
+	follow_audited();
+	for (int i = 0; i < 20; i++) {
+		before = fake.reads_of[SUBSCRIPTION_STAT];
+		ck_assert_int_gt(fake.next_ns, fake.now_ns + CLOCK_NS_PER_S / 2);
+		fake.now_ns = fake.next_ns;
+		pump();
+		ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_STAT], before + 11);
+	}
+}
+END_TEST
+
+/* --- the splay ----------------------------------------------------------------- */
+
+START_TEST(splay_lets_changes_wait_but_not_the_beginning)
+{
+	server_create("/app/a", "1");
+	follow_with((struct subscription_options){ .root = "/app", .splay_ns = 2 * CLOCK_NS_PER_S });
+	ck_told("a=1 . ");
+	server_set("/app/a", "2");
+	pump();
+	ck_told("");
+	ck_assert(!subscription_is_settled(fake.subscription));
+	ck_assert_int_eq(fake.next_ns, fake.now_ns + 2 * CLOCK_NS_PER_S);
+	server_set("/app/a", "3");
+	fake.now_ns = fake.next_ns - 1;
+	pump();
+	ck_told("");
+	fake.now_ns++;
+	pump();
+	ck_told("a=3 . ");
+	session_new();
+	pump();
+	ck_assert_int_eq(fake.next_ns, fake.now_ns + 2 * CLOCK_NS_PER_S);
+	ck_assert_uint_eq(fake.under_way, 0);
+	wait_out(3 * CLOCK_NS_PER_S);
+	ck_assert_int_eq(fake.state, SOURCE_FOLLOWING);
+}
+END_TEST
+
+/* --- lanes ---------------------------------------------------------------------- */
+
+/* Room for two znodes of six bytes, and no more. */
+#define TWO_ZNODES (2 * 2 * (4 + sizeof("/app/a") - 1))
+
+static void follow_in_lanes(void)
+{
+	follow_with((struct subscription_options){ .root = "/app", .lane_bytes = TWO_ZNODES });
+	for (unsigned int lane = 1; lane < fake.lane_count; lane++)
+		subscription_begin(fake.subscription, lane, REQUEST_NS, fake.now_ns);
+	pump();
+}
+
+START_TEST(watches_are_spread_over_lanes)
+{
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	server_create("/app/c", "1");
+	follow_with((struct subscription_options){ .root = "/app", .lane_bytes = TWO_ZNODES });
+	ck_assert_uint_eq(fake.lane_count, 2);
+	ck_assert_uint_eq(subscription_lane_count(fake.subscription), 2);
+	ck_assert_int_eq(fake.state, SOURCE_SYNCING);
+	ck_assert_uint_eq(fake.settled_count, 0);
+	subscription_begin(fake.subscription, 1, REQUEST_NS, fake.now_ns);
+	pump();
+	ck_assert_uint_eq(fake.settled_count, 1);
+	ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_SYNC], 2);
+	for (unsigned int lane = 0; lane < 2; lane++)
+		ck_assert_uint_le(subscription_watch_bytes(fake.subscription, lane), TWO_ZNODES);
+	fake.log[fake.told = 0] = '\0';
+	for (const char *name = "abc"; *name; name++) {
+		char path[] = { '/', 'a', 'p', 'p', '/', *name, '\0' }, expected[16];
+
+		server_set(path, "2");
+		pump();
+		snprintf(expected, sizeof(expected), "%c=2 . ", *name);
+		ck_told(expected);
+	}
+	/* what is gone makes room */
+	server_delete("/app/a");
+	server_delete("/app/b");
+	pump();
+	server_create("/app/d", "1");
+	pump();
+	ck_assert_uint_eq(fake.lane_count, 2);
+}
+END_TEST
+
+START_TEST(transaction_over_two_lanes_settles_together)
+{
+	struct item *item, *held[4] = { NULL };
+	size_t count = 0;
+
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	server_create("/app/c", "1");
+	follow_in_lanes();
+	fake.log[fake.told = 0] = '\0';
+	ck_assert_uint_ne(server_find("/app/a")->lane, server_find("/app/c")->lane);
+	server_set("/app/a", "2");
+	server_set("/app/c", "2");
+	/* one session's word is late, on a server that lags */
+	while ((item = pop(&fake.stream, &fake.stream_end))) {
+		ck_assert_uint_lt(count, 4);
+		held[count++] = item;
+	}
+	ck_assert_uint_eq(count, 2);
+	item_deliver(held[0]);
+	run();
+	ck_assert(server_answers_one());
+	deliver_one();
+	run();
+	ck_assert_ptr_null(strchr(fake.log, '.'));
+	ck_assert(!subscription_is_settled(fake.subscription));
+	/* the late one comes before the answer to the sync in its session */
+	item_deliver(held[1]);
+	pump();
+	ck_assert_ptr_nonnull(strstr(fake.log, "=2 "));
+	ck_assert_str_eq(fake.log + strlen(fake.log) - strlen("c=2 . "), strchr(fake.log, ' ') + 1);
+	ck_assert_uint_eq(fake.settled_count, 2);
+}
+END_TEST
+
+START_TEST(one_lane_away_is_the_source_away_and_the_others_go_on)
+{
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	server_create("/app/c", "1");
+	follow_in_lanes();
+	fake.log[fake.told = 0] = '\0';
+	subscription_disconnected(fake.subscription, server_find("/app/c")->lane, "lane is cut");
+	run();
+	ck_assert_int_eq(fake.state, SOURCE_AWAY);
+	ck_assert_str_eq(fake.detail, "lane is cut");
+	server_set("/app/a", "2");
+	pump();
+	if (server_find("/app/a")->lane != server_find("/app/c")->lane)
+		ck_told("a=2 "); /* read, and not settled: nobody knows of the others */
+	subscription_answered(fake.subscription, 0, 1, fake.now_ns);
+	ck_assert_uint_eq(fake.verified_count, 0);
+	subscription_connected(fake.subscription, server_find("/app/c")->lane);
+	pump();
+	ck_assert_int_eq(fake.state, SOURCE_FOLLOWING);
+	ck_assert_uint_eq(fake.settled_count, 2);
+}
+END_TEST
+
+START_TEST(verified_is_as_of_the_lane_that_was_asked_first)
+{
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	server_create("/app/c", "1");
+	follow_in_lanes();
+	subscription_answered(fake.subscription, 0, 10, fake.now_ns);
+	ck_assert_uint_eq(fake.verified_count, 0);
+	subscription_answered(fake.subscription, 1, 7, fake.now_ns);
+	ck_assert_int_eq(fake.verified_ns, 7);
+	subscription_answered(fake.subscription, 0, 20, fake.now_ns);
+	ck_assert_uint_eq(fake.verified_count, 1);
+	subscription_answered(fake.subscription, 1, 30, fake.now_ns);
+	ck_assert_int_eq(fake.verified_ns, 20);
+	ck_assert_uint_eq(fake.verified_count, 2);
+}
+END_TEST
+
+START_TEST(new_session_of_one_lane_reads_that_lane_again)
+{
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	server_create("/app/c", "1");
+	follow_in_lanes();
+	memset(fake.reads_of, 0, sizeof(fake.reads_of));
+	subscription_disconnected(fake.subscription, 1, "expired");
+	subscription_begin(fake.subscription, 1, REQUEST_NS, fake.now_ns);
+	pump();
+	ck_assert_uint_le(fake.reads_of[SUBSCRIPTION_EXISTS], 2);
+	ck_assert_uint_ge(fake.reads_of[SUBSCRIPTION_EXISTS], 1);
+	ck_assert_int_eq(fake.state, SOURCE_FOLLOWING);
+}
+END_TEST
+
+START_TEST(beyond_the_last_lane_the_emptiest_takes_it)
+{
+	char path[32];
+
+	fake.quiet = true;
+	for (int i = 0; i < 3 * SUBSCRIPTION_LANES_MOST; i++) {
+		snprintf(path, sizeof(path), "/app/%d", i % 10 + 10 * i);
+		server_create(path, "1");
+	}
+	follow_in_lanes();
+	ck_assert_uint_eq(fake.lane_count, SUBSCRIPTION_LANES_MOST);
+	ck_assert_uint_eq(fake.settled_count, 1);
+	ck_assert_uint_eq(subscription_znode_count(fake.subscription), 3 * SUBSCRIPTION_LANES_MOST + 1);
+}
+END_TEST
+
+START_TEST(a_sync_that_is_lost_or_fails_is_asked_for_again)
+{
+	struct item *sync;
+
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	server_create("/app/c", "1");
+	follow_in_lanes();
+	server_set("/app/a", "2");
+	deliver_one();
+	run();
+	ck_assert(server_answers_one());
+	deliver_one();
+	run();
+	for (int i = 0; i < 2; i++) {
+		sync = take_read();
+		ck_assert_int_eq(sync->read, SUBSCRIPTION_SYNC);
+		answer_read(sync, SUBSCRIPTION_ERROR);
+	}
+	run();
+	ck_assert_uint_eq(fake.settled_count, 1);
+	pump();
+	ck_assert_uint_eq(fake.settled_count, 2);
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
 	const TTest *const tests[] = {
@@ -1851,6 +2314,23 @@ static void add_tests(TCase *tcase)
 		ten_thousand_znodes_cost_two_reads_each_and_a_change_one,
 		deep_trees_are_followed_and_forgotten,
 		those_that_wait_come_in_order_of_time,
+		new_session_fetches_only_what_moved,
+		recreation_while_away_is_seen_by_its_stat,
+		where_most_has_moved_nothing_is_asked_for_its_stat,
+		audit_looks_at_everything_and_finds_nothing_where_nothing_is_wrong,
+		audit_finds_a_change_a_creation_and_a_removal_that_nothing_told,
+		audit_finds_a_root_whose_creation_nothing_told,
+		audit_says_nothing_of_what_is_being_read_or_was_told,
+		audits_reply_after_its_znode_is_gone_changes_nothing,
+		audit_of_many_is_a_few_each_second,
+		splay_lets_changes_wait_but_not_the_beginning,
+		watches_are_spread_over_lanes,
+		transaction_over_two_lanes_settles_together,
+		one_lane_away_is_the_source_away_and_the_others_go_on,
+		verified_is_as_of_the_lane_that_was_asked_first,
+		new_session_of_one_lane_reads_that_lane_again,
+		beyond_the_last_lane_the_emptiest_takes_it,
+		a_sync_that_is_lost_or_fails_is_asked_for_again,
 	};
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)

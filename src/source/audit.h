@@ -1,0 +1,29 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which znode is looked at when, so that each one is in about every period:
+ * a few each second, or one now and then, with jitter. Not here: the looking.
+ */
+#ifndef ZKCFG_SOURCE_AUDIT_H
+#define ZKCFG_SOURCE_AUDIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "source/znode.h"
+
+struct audit {
+	int64_t period_ns; /* 0: never */
+	int64_t next_ns;   /* INT64_MAX: not begun */
+	struct znode *cursor; /* the next one; NULL: the root */
+};
+
+void audit_init(struct audit *audit, int64_t period_ns);
+/* How many to look at now; 0: it is not time. random: any number. */
+size_t audit_due(struct audit *audit, size_t znode_count, int64_t now_ns, uint64_t random);
+/* The next one. */
+struct znode *audit_next(struct audit *audit, struct znode *root);
+/* A znode goes away, which has no children. */
+void audit_forget(struct audit *audit, const struct znode *node);
+
+#endif
