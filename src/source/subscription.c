@@ -833,8 +833,8 @@ void subscription_notify(struct subscription *subscription, unsigned int number,
 	struct znode *node = znode_find(&subscription->tree, path, strlen(path));
 
 	subscription->lanes[number]->silent = false;
-	if (!node || node->lane != number)
-		return; /* what is left of a znode that was there before */
+	if (!node)
+		return;
 	if (node->missing && node->data.state == WATCH_ARMED) {
 		subscription_find_root(subscription);
 		return;

@@ -1990,7 +1990,7 @@ START_TEST(audit_says_nothing_of_what_is_being_read_or_was_told)
 	ck_told("a=1 . ");
 	fake.now_ns = fake.next_ns;
 	run();
-	while (!strstr(fake.reads->path, "/a")) {
+	while (strcmp(fake.reads->path, "/app/a") != 0) {
 		pump();
 		fake.now_ns = fake.next_ns;
 		run();
@@ -2004,6 +2004,18 @@ START_TEST(audit_says_nothing_of_what_is_being_read_or_was_told)
 	item_deliver(stat);
 	pump();
 	ck_told("a=2 . ");
+	do {
+		pump();
+		fake.now_ns = fake.next_ns;
+		run();
+	} while (strcmp(fake.reads->path, "/app") != 0);
+	server_create("/app/b", "1");
+	stat = take_read();
+	server_answer(stat);
+	deliver_one();
+	item_deliver(stat);
+	pump();
+	ck_told("b=1 . ");
 }
 END_TEST
 
@@ -2017,7 +2029,7 @@ START_TEST(audits_reply_after_its_znode_is_gone_changes_nothing)
 		pump();
 		fake.now_ns = fake.next_ns;
 		run();
-	} while (!strstr(fake.reads->path, "/a"));
+	} while (strcmp(fake.reads->path, "/app/a") != 0);
 	stat = take_read();
 	server_answer(stat);
 	server_delete("/app/a");
@@ -2025,6 +2037,30 @@ START_TEST(audits_reply_after_its_znode_is_gone_changes_nothing)
 	item_deliver(stat);
 	pump();
 	ck_told("a=1 . -a . ");
+}
+END_TEST
+
+START_TEST(audit_goes_on_when_what_it_would_look_at_next_is_gone)
+{
+	char path[32];
+
+	for (int i = 0; i < 8; i++) {
+		snprintf(path, sizeof(path), "/app/%d", i);
+		server_create(path, NULL);
+		snprintf(path, sizeof(path), "/app/%d/x", i);
+		server_create(path, "1");
+	}
+	fake.quiet = true;
+	follow_audited();
+	for (int i = 0; i < 8; i++) {
+		snprintf(path, sizeof(path), "/app/%d", i);
+		server_delete(path);
+		pump();
+		fake.now_ns = fake.next_ns;
+		pump();
+	}
+	audit_round();
+	ck_assert_uint_eq(subscription_znode_count(fake.subscription), 1);
 }
 END_TEST
 
@@ -2234,6 +2270,41 @@ START_TEST(beyond_the_last_lane_the_emptiest_takes_it)
 }
 END_TEST
 
+START_TEST(answer_to_a_sync_from_before_a_change_settles_nothing)
+{
+	struct item *early[2], *item;
+
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	server_create("/app/c", "1");
+	follow_in_lanes();
+	server_set("/app/a", "2");
+	deliver_one();
+	run();
+	ck_assert(server_answers_one());
+	deliver_one();
+	run();
+	for (int i = 0; i < 2; i++) {
+		early[i] = take_read();
+		ck_assert_int_eq(early[i]->read, SUBSCRIPTION_SYNC);
+		server_answer(early[i]);
+	}
+	server_set("/app/a", "3");
+	deliver_one();
+	run();
+	item = take_read();
+	server_answer(item);
+	item_deliver(item);
+	run(); /* two more are sent */
+	item_deliver(early[0]);
+	item_deliver(early[1]);
+	run();
+	ck_assert_uint_eq(fake.settled_count, 1);
+	pump();
+	ck_assert_uint_eq(fake.settled_count, 2);
+}
+END_TEST
+
 START_TEST(a_sync_that_is_lost_or_fails_is_asked_for_again)
 {
 	struct item *sync;
@@ -2322,6 +2393,7 @@ static void add_tests(TCase *tcase)
 		audit_finds_a_root_whose_creation_nothing_told,
 		audit_says_nothing_of_what_is_being_read_or_was_told,
 		audits_reply_after_its_znode_is_gone_changes_nothing,
+		audit_goes_on_when_what_it_would_look_at_next_is_gone,
 		audit_of_many_is_a_few_each_second,
 		splay_lets_changes_wait_but_not_the_beginning,
 		watches_are_spread_over_lanes,
@@ -2330,6 +2402,7 @@ static void add_tests(TCase *tcase)
 		verified_is_as_of_the_lane_that_was_asked_first,
 		new_session_of_one_lane_reads_that_lane_again,
 		beyond_the_last_lane_the_emptiest_takes_it,
+		answer_to_a_sync_from_before_a_change_settles_nothing,
 		a_sync_that_is_lost_or_fails_is_asked_for_again,
 	};
 
