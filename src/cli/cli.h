@@ -10,7 +10,7 @@
  * all is looked after once, in main.c.
  *
  * Reading commands know libzkcfg only and open no connection; check and put
- * know xml/, put and rm source/.
+ * know xml/, put and rm source/. accept-older leaves a file for zkcfgd.
  */
 #ifndef ZKCFG_CLI_CLI_H
 #define ZKCFG_CLI_CLI_H
@@ -52,7 +52,8 @@ enum cli_option {
 	CLI_TIMEOUT = 1 << 5,
 	CLI_SCHEMA = 1 << 6,
 	CLI_IF_VERSION = 1 << 7,
-	CLI_NO_CHECK = 1 << 8
+	CLI_NO_CHECK = 1 << 8,
+	CLI_STATE_DIR = 1 << 9
 };
 
 enum cli_format { CLI_FORMAT_FLAT, CLI_FORMAT_XML, CLI_FORMAT_JSON };
@@ -78,6 +79,7 @@ struct cli {
 	bool help, version, json, initial, no_check;
 	enum cli_format format;
 	const char *shm_dir; /* NULL: where libzkcfg looks */
+	const char *state_dir; /* NULL: where zkcfgd keeps it when nobody says */
 	const char *schema;  /* NULL: none */
 	int64_t max_age_ms;  /* -1: any age will do */
 	int64_t timeout_ms;  /* -1: not given */
@@ -161,7 +163,7 @@ int set_documents(const struct set *set, const struct zkcfg_document ***document
 int set_each_value(const struct zkcfg_document *document,
 		   int (*tell)(const char *path, const char *value, void *user), void *user);
 
-extern const struct cli_command check_command, dump_command, get_command, ls_command, put_command, rm_command,
-	status_command, wait_command, watch_command;
+extern const struct cli_command accept_older_command, check_command, dump_command, get_command, ls_command,
+	put_command, rm_command, status_command, wait_command, watch_command;
 
 #endif

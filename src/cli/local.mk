@@ -3,6 +3,7 @@
 
 bin_PROGRAMS += zkcfg
 zkcfg_SOURCES = \
+	%D%/accept_older.c \
 	%D%/check.c %D%/check.h \
 	%D%/cli.h \
 	%D%/dump.c \

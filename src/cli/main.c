@@ -16,7 +16,8 @@
 
 static const struct cli_command *const commands[] = {
 	&get_command,	 &ls_command,	 &dump_command, &watch_command, &wait_command,
-	&status_command, &check_command, &put_command,	&rm_command,	NULL,
+	&status_command, &check_command, &put_command,	&rm_command,	&accept_older_command,
+	NULL,
 };
 
 #define COMMANDS_COUNT (sizeof(commands) / sizeof(commands[0]) - 1)
@@ -41,6 +42,7 @@ static const struct option long_options[] = {
 	{ "schema", required_argument, NULL, OPTION_OF_COMMAND + CLI_SCHEMA },
 	{ "if-version", required_argument, NULL, OPTION_OF_COMMAND + CLI_IF_VERSION },
 	{ "no-check", no_argument, NULL, OPTION_OF_COMMAND + CLI_NO_CHECK },
+	{ "state-dir", required_argument, NULL, OPTION_OF_COMMAND + CLI_STATE_DIR },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -147,6 +149,9 @@ static int options_take_own(struct cli *cli, enum cli_option option, struct mess
 	case CLI_SCHEMA:
 		cli->schema = optarg;
 		return 0;
+	case CLI_STATE_DIR:
+		cli->state_dir = optarg;
+		return *optarg != '\0' ? 0 : options_refuse(message, "state-dir", optarg, "a directory");
 	case CLI_MAX_AGE:
 		return duration_parse(optarg, "s", &cli->max_age_ms) == 0
 			       ? 0
@@ -346,7 +351,7 @@ static void help_all(void)
 	     "\n"
 	     "Reads configuration that zkcfgd publishes in shared memory, and writes it at its source.\n");
 	for (size_t i = 0; commands[i]; i++)
-		printf("  %-7s %-20s %s\n", commands[i]->name, commands[i]->arguments, commands[i]->purpose);
+		printf("  %-12s %-20s %s\n", commands[i]->name, commands[i]->arguments, commands[i]->purpose);
 	puts("\n"
 	     "  --shm-dir DIR   where zkcfgd publishes (ZKCFG_SHM_DIR; else the user's own directory, else\n"
 	     "                  /dev/shm/zkcfg)\n"

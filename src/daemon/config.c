@@ -19,6 +19,7 @@
 
 #define CONFIG_FILE_LIMIT_BYTES (1024 * 1024)
 #define CONFIG_NAME_LIMIT_BYTES 64
+#define CONFIG_MARKER_LIMIT_BYTES 255
 #define CONFIG_DURATION_LIMIT_MS (INT64_C(24) * 3600 * 1000)
 #define CONFIG_DOCUMENT_LIMIT_BYTES (UINT64_C(256) * 1024 * 1024)
 #define CONFIG_ELEMENTS_LIMIT 100000000
@@ -239,6 +240,21 @@ static int config_read_on_delete(struct config_reader *reader)
 	return 0;
 }
 
+static int config_read_commit_marker(struct config_reader *reader)
+{
+	const char *text = reader->node.value;
+	size_t length = strlen(text);
+
+	if (length == 0 || text[0] == '/' || text[length - 1] == '/' || strstr(text, "//"))
+		return config_fail_value(reader, "expected a path below the set's root, without '/' first or "
+						 "last, as commit or release/marker");
+	if (length > CONFIG_MARKER_LIMIT_BYTES)
+		return config_fail(reader, reader->number,
+				   "element %s: attribute %s has %zu bytes, expected at most %d",
+				   config_element(reader), reader->node.name, length, CONFIG_MARKER_LIMIT_BYTES);
+	return config_copy(reader, &reader->set->commit_marker);
+}
+
 static int config_read_mode(struct config_reader *reader)
 {
 	const char *text = reader->node.value;
@@ -381,6 +397,7 @@ static const struct config_rule {
 	{ CONFIG_SET_DEPTH, "set", "source", config_read_source },
 	{ CONFIG_SET_DEPTH, "set", "schema", config_read_schema },
 	{ CONFIG_SET_DEPTH, "set", "on-delete", config_read_on_delete },
+	{ CONFIG_SET_DEPTH, "set", "commit-marker", config_read_commit_marker },
 	{ CONFIG_SET_DEPTH, "set", "mode", config_read_mode },
 	{ CONFIG_SET_DEPTH, "set", "group", config_read_group },
 	{ CONFIG_PART_DEPTH, "debounce", "min", config_read_min },
@@ -647,6 +664,7 @@ void config_free(struct config *config)
 		free(config->sets[i].name);
 		free(config->sets[i].source);
 		free(config->sets[i].schema);
+		free(config->sets[i].commit_marker);
 	}
 	free(config->sets);
 	free(config->shm_dir);

@@ -32,6 +32,7 @@ struct config_set {
 	char *source;           /* URI, which its source takes */
 	char *schema;           /* path of a .rng or .xsd, absolute, could be loaded; NULL: none */
 	enum config_on_delete on_delete;
+	char *commit_marker;     /* a document's name; NULL: none */
 	int64_t debounce_min_ms; /* quiet for so long before a commit; 0 */
 	int64_t debounce_max_ms; /* never later than this after the first change; 0: CONFIG_DEBOUNCE_MAX_MS */
 	mode_t mode;            /* of the segment's files; 0644 */

@@ -3,7 +3,11 @@
 
 noinst_LTLIBRARIES += libdaemon.la
 libdaemon_la_SOURCES = \
+	%D%/accept_older.c %D%/accept_older.h \
 	%D%/config.c %D%/config.h \
+	%D%/documents.c %D%/documents.h \
+	%D%/hold.c %D%/hold.h \
+	%D%/marker.c %D%/marker.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/options.c %D%/options.h \
 	%D%/pipeline.c %D%/pipeline.h

@@ -3,17 +3,19 @@
 #include "daemon/pipeline.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include <event2/event.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/accept_older.h"
+#include "daemon/documents.h"
+#include "daemon/hold.h"
+#include "daemon/marker.h"
 #include "publish/lastgood.h"
 #include "publish/publisher.h"
 #include "segment/document.h"
@@ -30,35 +32,6 @@
 /* What memory did not suffice for is asked for again after so long. */
 #define REFETCH_NS (5 * CLOCK_NS_PER_S)
 
-/* What there is to say of a document that is not as the source has it. */
-struct problem {
-	char *reason; /* NULL: none */
-	uint64_t revision;
-	int64_t since_ns;
-	uint32_t line;
-	uint32_t column;
-};
-
-/* One document's way. */
-struct tracked {
-	TAILQ_ENTRY(tracked) problem_link; /* in problems, while there is a candidate or trouble */
-	TAILQ_ENTRY(tracked) change_link;  /* in changes, while pending or going */
-	bool is_problem;
-	bool is_changed;
-	uint32_t seen_in;		/* the round in which the source had it, or could not read it */
-	struct zkcfg_document *pending; /* to be published by the next commit */
-	size_t pending_bytes;
-	bool is_going;	   /* to be removed by the next commit */
-	bool is_answering; /* what is pending came after the candidate */
-	struct problem candidate;
-	void *candidate_raw;
-	size_t candidate_raw_bytes;
-	struct problem trouble;
-	char name[];
-};
-
-TAILQ_HEAD(tracked_list, tracked);
-
 struct pipeline {
 	struct pipeline_parts parts;
 	const struct config_set *set;
@@ -70,22 +43,21 @@ struct pipeline {
 	struct event *commit_timer;
 	struct event *status_timer;
 
-	void *entries; /* of tsearch(3), by name */
-	struct tracked_list problems;
-	size_t problem_count;
-	struct tracked_list changes;
-	size_t change_count;
+	struct documents documents;
+	struct marker marker;
+	struct accept_older accept_older;
 
 	bool is_published;   /* readers have something */
 	bool is_commit_owed; /* of last-good, even if that is of no document */
+	bool is_owed_pure;   /* and the source has not told anything of what waits for it */
 	bool is_settled;
-	bool is_synced;		 /* settled once in this round */
+	bool is_synced;		 /* settled once since the source was reached */
 	bool is_sweep_owed;	 /* what was not seen in this round has to be looked at */
 	uint32_t round;		 /* how often the source was started */
 	int64_t refetch_ns;	 /* when to start it again; 0: no need */
-	int64_t first_change_ns; /* of those that wait */
-	int64_t last_change_ns;
+	size_t gone_count;	 /* what the last sweep found gone */
 	uint64_t cut_count;
+	uint64_t repair_count;
 
 	enum source_state source_state;
 	char source_text[512];
@@ -112,45 +84,6 @@ static void pipeline_touch_status(struct pipeline *pipeline)
  * Entries
  */
 
-static int entry_compare(const void *a, const void *b)
-{
-	const struct tracked *left = a, *right = b;
-
-	return strcmp(left->name, right->name);
-}
-
-static struct tracked *entry_new(const char *name)
-{
-	size_t name_bytes = strlen(name) + 1;
-	struct tracked *entry = calloc(1, sizeof(*entry) + name_bytes);
-
-	if (entry)
-		memcpy(entry->name, name, name_bytes);
-	return entry;
-}
-
-static void entry_free(void *pointer)
-{
-	struct tracked *entry = pointer;
-
-	free(entry->pending);
-	free(entry->candidate.reason);
-	free(entry->candidate_raw);
-	free(entry->trouble.reason);
-	free(entry);
-}
-
-static struct tracked *pipeline_find(const struct pipeline *pipeline, const char *name)
-{
-	struct tracked *wanted = entry_new(name), **found;
-
-	if (!wanted)
-		return NULL;
-	found = tfind(wanted, &pipeline->entries, entry_compare);
-	free(wanted);
-	return found ? *found : NULL;
-}
-
 /* Nothing is lost for good: the source is asked anew for all it has. */
 static void pipeline_out_of_memory(struct pipeline *pipeline, const char *name)
 {
@@ -162,112 +95,28 @@ static void pipeline_out_of_memory(struct pipeline *pipeline, const char *name)
 /* The entry of a name, made if there is none. NULL: out of memory, which is seen to. */
 static struct tracked *pipeline_entry(struct pipeline *pipeline, const char *name)
 {
-	struct tracked *wanted = entry_new(name), **found;
+	struct tracked *entry = documents_get(&pipeline->documents, name);
 
-	found = wanted ? tsearch(wanted, &pipeline->entries, entry_compare) : NULL;
-	if (!found) {
-		free(wanted);
+	if (!entry)
 		pipeline_out_of_memory(pipeline, name);
-		return NULL;
-	}
-	if (*found != wanted)
-		free(wanted);
-	return *found;
+	return entry;
 }
 
 /* Nothing is to be remembered of it: documents that come and go leave nothing behind. */
 static void pipeline_forget(struct pipeline *pipeline, struct tracked *entry)
 {
-	if (entry->is_problem || entry->is_changed || pipeline->is_sweep_owed)
-		return;
-	tdelete(entry, &pipeline->entries, entry_compare);
-	entry_free(entry);
-}
-
-/* It is among the problems, or no longer. */
-static void entry_mark_problem(struct pipeline *pipeline, struct tracked *entry)
-{
-	bool is_problem = entry->candidate.reason || entry->trouble.reason;
-
-	pipeline_touch_status(pipeline);
-	if (is_problem == entry->is_problem)
-		return;
-	entry->is_problem = is_problem;
-	if (is_problem) {
-		TAILQ_INSERT_TAIL(&pipeline->problems, entry, problem_link);
-		pipeline->problem_count++;
-	} else {
-		TAILQ_REMOVE(&pipeline->problems, entry, problem_link);
-		pipeline->problem_count--;
-	}
-}
-
-/* It is among the next commit's changes, or no longer. */
-static void entry_mark_changed(struct pipeline *pipeline, struct tracked *entry)
-{
-	bool is_changed = entry->pending || entry->is_going;
-
-	pipeline->last_change_ns = clock_monotonic_ns();
-	if (is_changed == entry->is_changed)
-		return;
-	entry->is_changed = is_changed;
-	if (is_changed) {
-		if (pipeline->change_count++ == 0)
-			pipeline->first_change_ns = pipeline->last_change_ns;
-		TAILQ_INSERT_TAIL(&pipeline->changes, entry, change_link);
-	} else {
-		TAILQ_REMOVE(&pipeline->changes, entry, change_link);
-		pipeline->change_count--;
-	}
-}
-
-static void entry_set_pending(struct pipeline *pipeline, struct tracked *entry,
-			      struct zkcfg_document *document, size_t document_bytes)
-{
-	free(entry->pending);
-	entry->pending = document;
-	entry->pending_bytes = document_bytes;
-	entry->is_answering = document != NULL;
-	entry->is_going = false;
-	entry_mark_changed(pipeline, entry);
+	if (!pipeline->is_sweep_owed)
+		documents_forget(&pipeline->documents, entry);
 }
 
 /*
  * Problems: candidates, and what cannot be read
  */
 
-static void problem_clear(struct problem *problem)
-{
-	free(problem->reason);
-	*problem = (struct problem){ 0 };
-}
-
-/* false: it is known already. */
-static bool problem_set(struct problem *problem, const struct problem *what)
-{
-	char *reason;
-
-	if (problem->reason && problem->revision == what->revision &&
-	    strcmp(problem->reason, what->reason) == 0 && problem->line == what->line &&
-	    problem->column == what->column)
-		return false;
-	reason = strdup(what->reason);
-	problem_clear(problem);
-	*problem = *what;
-	problem->reason = reason; /* without memory it is in the log only */
-	problem->since_ns = clock_realtime_ns();
-	return true;
-}
-
 static void candidate_clear(struct pipeline *pipeline, struct tracked *entry)
 {
-	if (!entry->candidate.reason)
-		return;
-	problem_clear(&entry->candidate);
-	free(entry->candidate_raw);
-	entry->candidate_raw = NULL;
-	entry->candidate_raw_bytes = 0;
-	entry_mark_problem(pipeline, entry);
+	if (documents_clear_candidate(&pipeline->documents, entry))
+		pipeline_touch_status(pipeline);
 }
 
 /* "set app: document a.xml, revision 7, 3:12: reason; still serving revision 5" */
@@ -291,31 +140,38 @@ static void pipeline_log_problem(const struct pipeline *pipeline, const char *na
 static void candidate_set(struct pipeline *pipeline, struct tracked *entry, const struct problem *what,
 			  const void *raw, size_t raw_bytes)
 {
-	entry->is_answering = false;
-	if (!problem_set(&entry->candidate, what))
+	if (!documents_set_candidate(&pipeline->documents, entry, what, raw, raw_bytes))
 		return;
-	free(entry->candidate_raw);
-	entry->candidate_raw = raw_bytes > 0 ? malloc(raw_bytes) : NULL;
-	entry->candidate_raw_bytes = entry->candidate_raw ? raw_bytes : 0;
-	if (entry->candidate_raw)
-		memcpy(entry->candidate_raw, raw, raw_bytes);
-	entry_mark_problem(pipeline, entry);
+	pipeline_touch_status(pipeline);
 	pipeline_log_problem(pipeline, entry->name, what);
 }
 
-/* Of the name itself, or of one that it lies below. */
-static bool pipeline_is_in_trouble(const struct pipeline *pipeline, const char *name)
+/*
+ * What a commit waits for
+ */
+
+/* Only while it is reached does the source go on towards settling. */
+static bool pipeline_is_reached(enum source_state state)
 {
-	const struct tracked *entry;
+	return state == SOURCE_SYNCING || state == SOURCE_FOLLOWING;
+}
 
-	TAILQ_FOREACH(entry, &pipeline->problems, problem_link) {
-		size_t bytes = strlen(entry->name);
+/* Nothing is served yet, and what waits is last-good as it was kept. */
+static bool pipeline_is_lastgood_due(const struct pipeline *pipeline)
+{
+	return pipeline->is_commit_owed && pipeline->is_owed_pure;
+}
 
-		if (entry->trouble.reason && strncmp(entry->name, name, bytes) == 0 &&
-		    (bytes == 0 || name[bytes] == '\0' || name[bytes] == '/'))
-			return true;
-	}
-	return false;
+/* Why what waits must not be committed now, however long it has waited. */
+static enum hold pipeline_hold(const struct pipeline *pipeline)
+{
+	if (pipeline_is_lastgood_due(pipeline))
+		return HOLD_NOT;
+	if (pipeline->is_settled)
+		return marker_covers(&pipeline->marker, &pipeline->documents) ? HOLD_NOT : HOLD_MARKER;
+	if (!pipeline_is_reached(pipeline->source_state))
+		return HOLD_AWAY;
+	return pipeline->marker.name || pipeline->accept_older.is_under_way ? HOLD_UNSETTLED : HOLD_NOT;
 }
 
 /*
@@ -332,48 +188,33 @@ static void detail_add(char *detail, size_t detail_bytes, const char *text)
 
 static void pipeline_detail(const struct pipeline *pipeline, char *detail, size_t detail_bytes)
 {
-	char cut[96] = "";
+	char cut[96] = "", repairs[64] = "";
+	struct message hold;
 
 	if (pipeline->cut_count > 0)
 		snprintf(cut, sizeof(cut), "%llu commits cut: the source did not settle in time",
 			 (unsigned long long)pipeline->cut_count);
+	if (pipeline->repair_count > 0)
+		snprintf(repairs, sizeof(repairs), "%llu repair%s by the audit",
+			 (unsigned long long)pipeline->repair_count, pipeline->repair_count == 1 ? "" : "s");
+	hold_describe(pipeline_hold(pipeline), &pipeline->marker, pipeline->documents.change_count, &hold);
 	detail[0] = '\0';
 	detail_add(detail, detail_bytes, pipeline->commit_trouble.text);
 	detail_add(detail, detail_bytes, pipeline->segment_trouble.text);
 	detail_add(detail, detail_bytes, pipeline->source_detail);
+	detail_add(detail, detail_bytes, hold.text);
+	if (pipeline->accept_older.is_under_way)
+		detail_add(detail, detail_bytes,
+			   "accept-older was asked for: older revisions are accepted until the source has settled");
 	detail_add(detail, detail_bytes, pipeline->store_trouble.text);
 	detail_add(detail, detail_bytes, pipeline->lastgood_trouble.text);
 	detail_add(detail, detail_bytes, cut);
-}
-
-/* What was refused comes first: it waits for somebody. Then what cannot be read, or is held. */
-static size_t status_candidates(const struct pipeline *pipeline, struct zkcfg_candidate *candidates)
-{
-	const struct tracked *entry;
-	size_t count = 0;
-
-	for (int pass = 0; pass < 2; pass++) {
-		TAILQ_FOREACH(entry, &pipeline->problems, problem_link) {
-			const struct problem *problem = &entry->candidate;
-
-			if ((entry->candidate_raw == NULL) != (pass == 1))
-				continue;
-			if (entry->trouble.reason && entry->trouble.since_ns >= problem->since_ns)
-				problem = &entry->trouble; /* the newer of the two */
-			candidates[count++] = (struct zkcfg_candidate){ .document = entry->name,
-									.reason = problem->reason,
-									.revision = problem->revision,
-									.since_ns = problem->since_ns,
-									.line = problem->line,
-									.column = problem->column };
-		}
-	}
-	return count;
+	detail_add(detail, detail_bytes, repairs);
 }
 
 static void pipeline_show_status(struct pipeline *pipeline)
 {
-	struct zkcfg_candidate *candidates = calloc(pipeline->problem_count + 1, sizeof(*candidates));
+	struct zkcfg_candidate *candidates = calloc(pipeline->documents.problem_count + 1, sizeof(*candidates));
 	struct publisher_status status = { .source_state = (enum zkcfg_source_state)pipeline->source_state,
 					   .source = pipeline->source_text,
 					   .since_ns = pipeline->source_since_ns,
@@ -382,7 +223,7 @@ static void pipeline_show_status(struct pipeline *pipeline)
 
 	pipeline_detail(pipeline, detail, sizeof(detail));
 	status.detail = detail;
-	status.candidate_count = candidates ? status_candidates(pipeline, candidates) : 0;
+	status.candidate_count = candidates ? documents_list_problems(&pipeline->documents, candidates) : 0;
 	publisher_status(pipeline->publisher, &status);
 	free(candidates);
 	if (pipeline->parts.changed)
@@ -457,15 +298,11 @@ static size_t pipeline_committed(struct pipeline *pipeline)
 	struct tracked *entry;
 	size_t removed_count = 0;
 
-	while ((entry = TAILQ_FIRST(&pipeline->changes))) {
+	while ((entry = TAILQ_FIRST(&pipeline->documents.changes))) {
 		bool is_answered = entry->is_answering || entry->is_going;
 
 		removed_count += entry->is_going;
-		TAILQ_REMOVE(&pipeline->changes, entry, change_link);
-		pipeline->change_count--;
-		entry->is_changed = entry->is_going = entry->is_answering = false;
-		free(entry->pending);
-		entry->pending = NULL;
+		documents_committed(&pipeline->documents, entry);
 		if (is_answered)
 			candidate_clear(pipeline, entry);
 		pipeline_forget(pipeline, entry);
@@ -475,16 +312,16 @@ static size_t pipeline_committed(struct pipeline *pipeline)
 
 static int pipeline_publish(struct pipeline *pipeline, uint64_t *seq, struct message *message)
 {
-	struct publisher_change *changes = calloc(pipeline->change_count + 1, sizeof(*changes));
+	struct publisher_change *changes = calloc(pipeline->documents.change_count + 1, sizeof(*changes));
 	const struct tracked *entry;
 	size_t count = 0;
 	int err;
 
 	if (!changes) {
-		message_set(message, "out of memory for a commit of %zu changes", pipeline->change_count);
+		message_set(message, "out of memory for a commit of %zu changes", pipeline->documents.change_count);
 		return ZKCFG_ENOMEM;
 	}
-	TAILQ_FOREACH(entry, &pipeline->changes, change_link)
+	TAILQ_FOREACH(entry, &pipeline->documents.changes, change_link)
 		changes[count++] = (struct publisher_change){ .name = entry->name,
 							      .document = entry->pending,
 							      .document_bytes = entry->pending_bytes };
@@ -504,8 +341,8 @@ static void pipeline_commit_failed(struct pipeline *pipeline, const struct messa
 
 static void pipeline_commit(struct pipeline *pipeline)
 {
-	bool is_cut = !pipeline->is_settled && !pipeline->is_commit_owed;
-	size_t change_count = pipeline->change_count, removed_count;
+	bool is_cut = !pipeline->is_settled && !pipeline_is_lastgood_due(pipeline);
+	size_t change_count = pipeline->documents.change_count, removed_count;
 	struct message message;
 	uint64_t seq;
 
@@ -522,7 +359,7 @@ static void pipeline_commit(struct pipeline *pipeline)
 		 "%lld ms after the first change%s",
 		 pipeline->set->name, (unsigned long long)seq, change_count - removed_count, removed_count,
 		 publisher_document_count(pipeline->publisher),
-		 (long long)((clock_monotonic_ns() - pipeline->first_change_ns) / CLOCK_NS_PER_MS),
+		 (long long)((clock_monotonic_ns() - pipeline->documents.first_change_ns) / CLOCK_NS_PER_MS),
 		 is_cut ? "; commit cut: the source did not settle in time" : "");
 	pipeline->is_store_owed = true;
 	pipeline_store_in_time(pipeline);
@@ -530,9 +367,9 @@ static void pipeline_commit(struct pipeline *pipeline)
 }
 
 /*
- * When what waits has to be published: once the source has settled and the
- * debounce's minimum was quiet, and at the latest its maximum after the first
- * change, settled or not.
+ * When what waits has to be published, unless it is held: once the source has
+ * settled and the debounce's minimum was quiet, and at the latest its maximum
+ * after the first change, settled or not.
  */
 static int64_t pipeline_due_ns(const struct pipeline *pipeline)
 {
@@ -541,13 +378,30 @@ static int64_t pipeline_due_ns(const struct pipeline *pipeline)
 	int64_t min_ns = set->debounce_min_ms * CLOCK_NS_PER_MS, max_ns = max_ms * CLOCK_NS_PER_MS, quiet_ns,
 		cut_ns;
 
+	if (pipeline_is_lastgood_due(pipeline))
+		return INT64_MIN;
 	if (max_ns < min_ns)
 		max_ns = min_ns;
 	if (!pipeline->is_synced && max_ns < FIRST_SYNC_NS)
 		max_ns = FIRST_SYNC_NS;
-	cut_ns = pipeline->first_change_ns + max_ns;
-	quiet_ns = pipeline->last_change_ns + min_ns;
+	cut_ns = pipeline->documents.first_change_ns + max_ns;
+	quiet_ns = pipeline->documents.last_change_ns + min_ns;
 	return pipeline->is_settled && quiet_ns < cut_ns ? quiet_ns : cut_ns;
+}
+
+static int64_t pipeline_wait_ns(const struct pipeline *pipeline)
+{
+	int64_t due_ns = pipeline_due_ns(pipeline), now_ns = clock_monotonic_ns();
+
+	return due_ns <= now_ns ? 0 : due_ns - now_ns;
+}
+
+/* What could not be committed, if it still is time. */
+static void pipeline_commit_again(struct pipeline *pipeline)
+{
+	if (pipeline->commit_trouble.text[0] != '\0' && pipeline_hold(pipeline) == HOLD_NOT &&
+	    pipeline_wait_ns(pipeline) == 0)
+		pipeline_commit(pipeline);
 }
 
 /* Commit what waits, if it is time; else see to it that we come back when it is. */
@@ -556,7 +410,7 @@ static void pipeline_schedule(struct pipeline *pipeline)
 	int64_t wait_ns;
 	struct timeval wait;
 
-	if (pipeline->change_count == 0 && !pipeline->is_commit_owed) {
+	if (pipeline->documents.change_count == 0 && !pipeline->is_commit_owed) {
 		event_del(pipeline->commit_timer);
 		if (pipeline->commit_trouble.text[0] != '\0')
 			pipeline_touch_status(pipeline);
@@ -565,7 +419,11 @@ static void pipeline_schedule(struct pipeline *pipeline)
 	}
 	if (pipeline->commit_trouble.text[0] != '\0')
 		return; /* the tick tries again */
-	wait_ns = pipeline_due_ns(pipeline) - clock_monotonic_ns();
+	if (pipeline_hold(pipeline) != HOLD_NOT) {
+		event_del(pipeline->commit_timer);
+		return;
+	}
+	wait_ns = pipeline_wait_ns(pipeline);
 	if (wait_ns <= 0) {
 		event_del(pipeline->commit_timer);
 		pipeline_commit(pipeline);
@@ -601,9 +459,12 @@ static void pipeline_vanished(struct pipeline *pipeline, struct tracked *entry, 
 		candidate_set(pipeline, entry, &what, NULL, 0);
 		return;
 	}
-	entry_set_pending(pipeline, entry, NULL, 0);
-	entry->is_going = is_active;
-	entry_mark_changed(pipeline, entry);
+	pipeline->is_owed_pure = false;
+	if (is_active)
+		documents_stage_removal(&pipeline->documents, entry,
+					revision > 0 ? revision : marker_next(&pipeline->marker));
+	else
+		documents_stage(&pipeline->documents, entry, NULL, 0, 0);
 	if (is_active)
 		log_notice("set %s: document %s: %s, and so from the set (on-delete=remove)",
 			   pipeline->set->name, entry->name, how);
@@ -648,20 +509,27 @@ enum standing { STANDING_OLDER, STANDING_SAME, STANDING_NEWER };
 
 /* How a version stands to the newest one that was accepted, published or not yet. */
 static enum standing pipeline_standing(const struct pipeline *pipeline, const struct tracked *entry,
+				       const void *bytes, size_t size_bytes,
 				       const struct source_revision *revision, uint64_t *known)
 {
 	const struct zkcfg_document *newest = entry->pending;
+	size_t raw_bytes;
+	const char *raw;
+	bool is_same;
 
 	if (!newest)
 		newest = publisher_find(pipeline->publisher, entry->name);
 	if (!newest)
 		return STANDING_NEWER;
 	*known = zkcfg_document_revision(newest);
-	if (revision->modified < *known)
+	is_same = revision->modified == *known && revision->created == document_created(newest);
+	if (pipeline->accept_older.is_under_way) { /* in another history the same number may be another version */
+		raw = zkcfg_document_raw(newest, &raw_bytes);
+		is_same = is_same && raw_bytes == size_bytes && memcmp(raw, bytes, raw_bytes) == 0;
+	} else if (revision->modified < *known) {
 		return STANDING_OLDER;
-	if (revision->modified == *known && revision->created == document_created(newest))
-		return STANDING_SAME;
-	return STANDING_NEWER;
+	}
+	return is_same ? STANDING_SAME : STANDING_NEWER;
 }
 
 static void pipeline_went_back(struct pipeline *pipeline, struct tracked *entry, const void *bytes,
@@ -682,7 +550,7 @@ static void pipeline_take(struct pipeline *pipeline, struct tracked *entry, cons
 	struct zkcfg_document *document;
 	size_t document_bytes;
 	uint64_t known;
-	enum standing standing = pipeline_standing(pipeline, entry, revision, &known);
+	enum standing standing = pipeline_standing(pipeline, entry, bytes, size_bytes, revision, &known);
 
 	if (standing == STANDING_OLDER) {
 		pipeline_went_back(pipeline, entry, bytes, size_bytes, revision->modified, known);
@@ -693,12 +561,10 @@ static void pipeline_take(struct pipeline *pipeline, struct tracked *entry, cons
 		candidate_clear(pipeline, entry);
 	} else if (pipeline_compile(pipeline, entry, bytes, size_bytes, revision, &document,
 				    &document_bytes)) {
-		entry_set_pending(pipeline, entry, document, document_bytes);
+		pipeline->is_owed_pure = false;
+		documents_stage(&pipeline->documents, entry, document, document_bytes, revision->modified);
 	}
-	if (entry->is_going) { /* whatever became of it: the source has it again */
-		entry->is_going = false;
-		entry_mark_changed(pipeline, entry);
-	}
+	documents_stay(&pipeline->documents, entry); /* whatever became of it: the source has it again */
 }
 
 /* Something new begins. What had settled and is due goes first, without half of the new. */
@@ -716,6 +582,10 @@ static void on_document(void *user, const char *name, const void *bytes, size_t 
 	struct tracked *entry;
 
 	pipeline_unsettle(pipeline);
+	if (marker_is(&pipeline->marker, name)) {
+		marker_seen(&pipeline->marker, revision->modified);
+		return; /* the next settled() looks at it */
+	}
 	entry = pipeline_entry(pipeline, name);
 	if (!entry)
 		return;
@@ -731,6 +601,10 @@ static void on_removed(void *user, const char *name)
 	struct tracked *entry;
 
 	pipeline_unsettle(pipeline);
+	if (marker_is(&pipeline->marker, name)) {
+		marker_gone(&pipeline->marker);
+		return;
+	}
 	entry = pipeline_entry(pipeline, name);
 	if (!entry)
 		return;
@@ -751,12 +625,12 @@ static void on_trouble(void *user, const char *name, const char *reason)
 		return;
 	if (reason) {
 		snprintf(text, sizeof(text), "%s", reason);
-		if (problem_set(&entry->trouble, &what))
+		if (documents_set_trouble(&pipeline->documents, entry, &what))
 			pipeline_log_problem(pipeline, name, &what);
 	} else {
-		problem_clear(&entry->trouble);
+		documents_clear_trouble(&pipeline->documents, entry);
 	}
-	entry_mark_problem(pipeline, entry);
+	pipeline_touch_status(pipeline);
 	pipeline_forget(pipeline, entry);
 }
 
@@ -775,13 +649,33 @@ static int sweep_document(const struct zkcfg_document *document, void *user)
 		return ZKCFG_ENOMEM;
 	if (entry->seen_in == pipeline->round)
 		return 0;
-	if (pipeline_is_in_trouble(pipeline, entry->name)) {
+	if (marker_is(&pipeline->marker, entry->name)) { /* it was a document once */
+		documents_stage_removal(&pipeline->documents, entry, 0);
+		return 0;
+	}
+	if (documents_in_trouble(&pipeline->documents, entry->name)) {
 		sweep->is_complete = false; /* not to be read is not to be gone */
 		return 0;
 	}
 	entry->seen_in = pipeline->round;
+	pipeline->gone_count++;
 	pipeline_vanished(pipeline, entry, 0, "removed at the source while it was not followed");
 	return 0;
+}
+
+/* A candidate of what was never served, and is not at the source any more. */
+static void pipeline_sweep_candidates(struct pipeline *pipeline)
+{
+	struct tracked *entry = TAILQ_FIRST(&pipeline->documents.problems), *next;
+
+	for (; entry; entry = next) {
+		next = TAILQ_NEXT(entry, problem_link);
+		if (entry->seen_in == pipeline->round || publisher_find(pipeline->publisher, entry->name) ||
+		    documents_in_trouble(&pipeline->documents, entry->name))
+			continue;
+		candidate_clear(pipeline, entry);
+		pipeline_forget(pipeline, entry);
+	}
 }
 
 /* Everything was reported once: what is published and was not reported went while nobody looked. */
@@ -791,8 +685,43 @@ static void pipeline_sweep(struct pipeline *pipeline)
 
 	if (!pipeline->is_sweep_owed)
 		return;
+	pipeline->gone_count = 0;
 	if (publisher_each(pipeline->publisher, sweep_document, &sweep) == 0)
 		pipeline->is_sweep_owed = !sweep.is_complete;
+	pipeline_sweep_candidates(pipeline);
+}
+
+/* The source has settled once: older revisions are refused again, and what was accepted is committed. */
+static void pipeline_accepted_older(struct pipeline *pipeline)
+{
+	size_t older_count = 0, change_count = pipeline->documents.change_count;
+	const struct tracked *entry;
+	char count[192];
+	struct message hold, answer;
+
+	TAILQ_FOREACH(entry, &pipeline->documents.changes, change_link) {
+		const struct zkcfg_document *active = publisher_find(pipeline->publisher, entry->name);
+
+		older_count += entry->pending && active &&
+			       zkcfg_document_revision(entry->pending) < zkcfg_document_revision(active);
+	}
+	snprintf(count, sizeof(count), "%zu changes, %zu of them to older revisions; %zu documents gone at the source%s",
+		 change_count, older_count, pipeline->gone_count,
+		 pipeline->gone_count == 0				? ""
+		 : pipeline->set->on_delete == CONFIG_HOLD ? " and held (on-delete=hold)"
+								   : " and removed (on-delete=remove)");
+	pipeline->accept_older.is_under_way = false;
+	pipeline_schedule(pipeline);
+	hold_describe(pipeline_hold(pipeline), &pipeline->marker, pipeline->documents.change_count, &hold);
+	if (pipeline->documents.change_count == 0)
+		message_set(&hold, "commit %llu is served",
+			    (unsigned long long)publisher_seq(pipeline->publisher));
+	else if (hold.text[0] == '\0')
+		message_set(&hold, "not committed yet");
+	message_set(&answer, "set %s: accept-older is done: %s; %s", pipeline->set->name, count, hold.text);
+	log_warning("%s; older revisions are refused again", answer.text);
+	accept_older_end(&pipeline->accept_older, answer.text);
+	pipeline_touch_status(pipeline);
 }
 
 static void on_settled(void *user)
@@ -801,7 +730,13 @@ static void on_settled(void *user)
 
 	pipeline->is_settled = pipeline->is_synced = true;
 	pipeline_sweep(pipeline);
-	pipeline_schedule(pipeline);
+	if (pipeline->accept_older.is_under_way)
+		pipeline_accepted_older(pipeline);
+	else
+		pipeline_schedule(pipeline);
+	marker_settled(&pipeline->marker);
+	if (pipeline_hold(pipeline) != HOLD_NOT)
+		pipeline_touch_status(pipeline);
 }
 
 /*
@@ -812,11 +747,12 @@ static void on_verified(void *user, int64_t boottime_ns)
 {
 	struct pipeline *pipeline = user;
 
+	pipeline->is_synced = true;
 	if (pipeline->is_sweep_owed) { /* trouble may be over, with nothing to settle */
 		pipeline_sweep(pipeline);
 		pipeline_schedule(pipeline);
 	}
-	if (pipeline->change_count > 0 || pipeline->refetch_ns > 0)
+	if (pipeline->documents.change_count > 0 || pipeline->refetch_ns > 0)
 		return;
 	publisher_verified(pipeline->publisher, boottime_ns);
 	if (pipeline->lastgood_trouble.text[0] == '\0')
@@ -837,8 +773,24 @@ static void on_state(void *user, enum source_state state, const char *detail)
 			 detail[0] != '\0' ? ": " : "", detail);
 	if (state != pipeline->source_state)
 		pipeline->source_since_ns = clock_realtime_ns();
+	if (pipeline_is_reached(state) && !pipeline_is_reached(pipeline->source_state)) {
+		/* it has a first sync's time again, from now, to read what it missed */
+		pipeline->is_synced = false;
+		pipeline->documents.first_change_ns = clock_monotonic_ns();
+	}
 	pipeline->source_state = state;
 	snprintf(pipeline->source_detail, sizeof(pipeline->source_detail), "%s", detail);
+	pipeline_schedule(pipeline);
+	pipeline_touch_status(pipeline);
+}
+
+static void on_repaired(void *user, const char *name)
+{
+	struct pipeline *pipeline = user;
+
+	pipeline->repair_count++;
+	log_notice("set %s: document %s: the audit found that a change of it went unnoticed; it is read again",
+		   pipeline->set->name, name);
 	pipeline_touch_status(pipeline);
 }
 
@@ -849,6 +801,7 @@ static const struct source_events pipeline_events = {
 	.settled = on_settled,
 	.verified = on_verified,
 	.state = on_state,
+	.repaired = on_repaired,
 };
 
 static int pipeline_start_source(struct pipeline *pipeline, struct message *message)
@@ -860,6 +813,7 @@ static int pipeline_start_source(struct pipeline *pipeline, struct message *mess
 	pipeline->round++;
 	pipeline->is_settled = pipeline->is_synced = false;
 	pipeline->is_sweep_owed = true;
+	marker_begin(&pipeline->marker);
 	pipeline->source_state = SOURCE_CONNECTING;
 	pipeline->source_since_ns = clock_realtime_ns();
 	err = ops->open(pipeline->set->source, &pipeline_events, pipeline, &pipeline->source, &why);
@@ -871,6 +825,18 @@ static int pipeline_start_source(struct pipeline *pipeline, struct message *mess
 	return err == -EINVAL ? ZKCFG_EINVAL : err == -ENOMEM ? ZKCFG_ENOMEM : ZKCFG_ESYSTEM;
 }
 
+/* Who told of them tells no end of them any more; what still is so is told again. */
+static void pipeline_forget_troubles(struct pipeline *pipeline)
+{
+	struct tracked *entry = TAILQ_FIRST(&pipeline->documents.problems), *next;
+
+	for (; entry; entry = next) {
+		next = TAILQ_NEXT(entry, problem_link);
+		documents_clear_trouble(&pipeline->documents, entry);
+		pipeline_forget(pipeline, entry);
+	}
+}
+
 /* Begin anew with the source: it tells everything again. */
 static void pipeline_refetch(struct pipeline *pipeline)
 {
@@ -879,10 +845,31 @@ static void pipeline_refetch(struct pipeline *pipeline)
 	pipeline->parts.source->close(pipeline->source);
 	pipeline->source = NULL;
 	pipeline->refetch_ns = 0;
+	pipeline_forget_troubles(pipeline);
 	if (pipeline_start_source(pipeline, &message) == 0)
 		return;
 	log_error("%s; tried again in %d s", message.text, (int)(REFETCH_NS / CLOCK_NS_PER_S));
 	pipeline->refetch_ns = clock_monotonic_ns() + REFETCH_NS;
+}
+
+static void pipeline_log_accept_older(const struct pipeline *pipeline)
+{
+	log_warning("set %s: accept-older was asked for: older revisions are accepted until the source has settled "
+		    "once",
+		    pipeline->set->name);
+}
+
+/* The operator's word: begin anew, and take what the source has, older or not. */
+static void pipeline_accept_older(struct pipeline *pipeline)
+{
+	struct tracked *entry;
+
+	pipeline_log_accept_older(pipeline);
+	while (!pipeline->is_commit_owed && (entry = TAILQ_FIRST(&pipeline->documents.changes))) {
+		documents_committed(&pipeline->documents, entry); /* of the history that is given up */
+		pipeline_forget(pipeline, entry);
+	}
+	pipeline_refetch(pipeline);
 }
 
 /*
@@ -913,8 +900,9 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
 
 	(void)fd, (void)what;
 	pipeline_heartbeat(pipeline);
-	if (pipeline->commit_trouble.text[0] != '\0')
-		pipeline_commit(pipeline);
+	pipeline_commit_again(pipeline);
+	if (accept_older_take(&pipeline->accept_older))
+		pipeline_accept_older(pipeline);
 	if (pipeline->refetch_ns > 0 && pipeline->refetch_ns <= clock_monotonic_ns())
 		pipeline_refetch(pipeline);
 	pipeline_store_in_time(pipeline);
@@ -936,6 +924,8 @@ static int load_document(const struct document_origin *origin, const void *raw, 
 	size_t document_bytes;
 	int err;
 
+	if (marker_is(&pipeline->marker, origin->name))
+		return 0;
 	err = xml_compile(origin, raw, raw_bytes, &pipeline->set->limits, &document, &document_bytes, &fault);
 	if (err == ZKCFG_EINVAL) {
 		log_warning("set %s: document %s of last-good, revision %llu, %u:%u: %s; not served",
@@ -950,7 +940,7 @@ static int load_document(const struct document_origin *origin, const void *raw, 
 		free(document);
 		return ZKCFG_ENOMEM;
 	}
-	entry_set_pending(pipeline, entry, document, document_bytes);
+	documents_stage(&pipeline->documents, entry, document, document_bytes, 0);
 	return 0;
 }
 
@@ -961,7 +951,7 @@ static void pipeline_load(struct pipeline *pipeline)
 	struct lastgood_head head;
 	int err;
 
-	pipeline->first_change_ns = clock_monotonic_ns();
+	pipeline->documents.first_change_ns = clock_monotonic_ns();
 	err = lastgood_load(pipeline->parts.state_dir, pipeline->set->name, &head, load_document, pipeline,
 			    trouble);
 	if (trouble->text[0] != '\0')
@@ -976,10 +966,10 @@ static void pipeline_load(struct pipeline *pipeline)
 		return;
 	}
 	log_notice("set %s: %zu documents from last-good, of commit %llu", pipeline->set->name,
-		   pipeline->change_count, (unsigned long long)head.seq);
+		   pipeline->documents.change_count, (unsigned long long)head.seq);
 	/* it is published under its own number, where nothing can have come behind it */
 	publisher_resume(pipeline->publisher, head.seq - 1 + (head.is_final ? 0 : SEQ_GAP), head.segment_id);
-	pipeline->is_commit_owed = true;
+	pipeline->is_commit_owed = pipeline->is_owed_pure = true;
 	pipeline_commit(pipeline);
 }
 
@@ -1046,6 +1036,15 @@ static int pipeline_open_segment(struct pipeline *pipeline, struct message *mess
 	return publisher_heartbeat(pipeline->publisher, message);
 }
 
+/* One that was left while nobody ran, or that was under way when the one before us ended. */
+static void pipeline_look_for_request(struct pipeline *pipeline)
+{
+	accept_older_begin(&pipeline->accept_older, pipeline->parts.state_dir, pipeline->set->name);
+	accept_older_take(&pipeline->accept_older);
+	if (pipeline->accept_older.is_under_way)
+		pipeline_log_accept_older(pipeline);
+}
+
 int pipeline_open(const struct pipeline_parts *parts, struct pipeline **pipeline, struct message *message)
 {
 	struct pipeline *opened = calloc(1, sizeof(*opened));
@@ -1059,14 +1058,16 @@ int pipeline_open(const struct pipeline_parts *parts, struct pipeline **pipeline
 	opened->set = parts->set;
 	opened->source_state = SOURCE_CONNECTING;
 	opened->source_since_ns = clock_realtime_ns();
-	TAILQ_INIT(&opened->problems);
-	TAILQ_INIT(&opened->changes);
+	documents_init(&opened->documents);
+	opened->marker.name = parts->set->commit_marker;
 	source_describe(parts->set->source, opened->source_text, sizeof(opened->source_text));
 	err = pipeline_make_timers(opened, message);
 	if (err == 0)
 		err = pipeline_load_schema(opened, message);
 	if (err == 0)
 		err = pipeline_open_segment(opened, message);
+	if (err == 0)
+		pipeline_look_for_request(opened);
 	if (err == 0)
 		err = pipeline_start_source(opened, message);
 	if (err < 0) {
@@ -1095,7 +1096,7 @@ void pipeline_close(struct pipeline *pipeline)
 		event_free(pipeline->commit_timer);
 	if (pipeline->status_timer)
 		event_free(pipeline->status_timer);
-	tdestroy(pipeline->entries, entry_free);
+	documents_free(&pipeline->documents);
 	free(pipeline);
 }
 
@@ -1104,15 +1105,16 @@ void pipeline_state(const struct pipeline *pipeline, struct pipeline_state *stat
 	*state = (struct pipeline_state){ .seq = pipeline->is_published ? publisher_seq(pipeline->publisher)
 									: 0,
 					  .document_count = publisher_document_count(pipeline->publisher),
-					  .candidate_count = pipeline->problem_count,
+					  .candidate_count = pipeline->documents.problem_count,
 					  .source_state = pipeline->source_state,
 					  .cut_count = pipeline->cut_count,
+					  .repair_count = pipeline->repair_count,
 					  .is_failing = pipeline->commit_trouble.text[0] != '\0' };
 }
 
 const void *pipeline_candidate_raw(const struct pipeline *pipeline, const char *document, size_t *raw_bytes)
 {
-	const struct tracked *entry = pipeline_find(pipeline, document);
+	const struct tracked *entry = documents_find(&pipeline->documents, document);
 
 	if (!entry || !entry->candidate_raw)
 		return NULL;

@@ -8,6 +8,11 @@
  * until the source has settled and the debounce is over, and then becomes one
  * commit. What is bad becomes the candidate; the active version stays. Runs on
  * the loop's thread.
+ *
+ * A commit may show half of what changed together only where the source, though
+ * reached, does not settle within the debounce's maximum: it is cut, and
+ * counted. Nothing is cut while the source is away, nor ever in a set with a
+ * commit marker.
  */
 #ifndef ZKCFG_DAEMON_PIPELINE_H
 #define ZKCFG_DAEMON_PIPELINE_H
@@ -48,8 +53,9 @@ struct pipeline_state {
 	size_t document_count;
 	size_t candidate_count;
 	enum source_state source_state;
-	uint64_t cut_count; /* commits that did not wait for the source to settle */
-	bool is_failing;    /* the last commit could not be made and is tried again */
+	uint64_t cut_count;    /* commits that did not wait for the source to settle */
+	uint64_t repair_count; /* of what the source had missed, and its audit found */
+	bool is_failing;       /* the last commit could not be made and is tried again */
 };
 void pipeline_state(const struct pipeline *pipeline, struct pipeline_state *state);
 

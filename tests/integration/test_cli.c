@@ -1317,14 +1317,14 @@ END_TEST
 START_TEST(every_command_has_help_with_examples)
 {
 	static const char *const commands[] = { "get",	  "ls",	   "dump", "watch", "wait",
-						"status", "check", "put",  "rm" };
+						"status", "check", "put",  "rm",    "accept-older" };
 	char usage[64], example[64];
 
 	expect(run("--help"), 0, NULL, "");
 	expect_part(&last, "examples:\n");
 	expect_part(&last, "exit status: 0 ok, 1 not found");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		snprintf(usage, sizeof(usage), "\n  %-7s ", commands[i]);
+		snprintf(usage, sizeof(usage), "\n  %-12s ", commands[i]);
 		run("--help");
 		expect_part(&last, usage);
 		snprintf(usage, sizeof(usage), "usage: zkcfg %s", commands[i]);

@@ -104,7 +104,7 @@ START_TEST(everything_that_is_said_is_read)
 	put("app.rng", "<element name='app' xmlns='http://relaxng.org/ns/structure/1.0'><text/></element>");
 	snprintf(text, sizeof(text),
 		 "<zkcfgd shm-dir='/dev/shm/x' state-dir='state' log-level='debug'>"
-		 "<set name='a.b_c-1' " SOURCE " on-delete='remove' schema='app.rng' mode='0640' group='%s'>"
+		 "<set name='a.b_c-1' " SOURCE " on-delete='remove' commit-marker='release/marker' schema='app.rng' mode='0640' group='%s'>"
 		 "<limits document='1M' depth='64' elements='1000' attributes='16' value='64k'/>"
 		 "<debounce min='50ms' max='1.5s'/></set>" SET
 		 " mode='600' group='4711' on-delete='hold'/></zkcfgd>",
@@ -118,6 +118,8 @@ START_TEST(everything_that_is_said_is_read)
 	ck_assert_str_eq(config.sets[0].name, "a.b_c-1");
 	ck_assert_str_eq(config.sets[0].schema, in_directory("app.rng"));
 	ck_assert_int_eq(config.sets[0].on_delete, CONFIG_REMOVE);
+	ck_assert_str_eq(config.sets[0].commit_marker, "release/marker");
+	ck_assert_ptr_null(config.sets[1].commit_marker);
 	ck_assert_uint_eq(config.sets[0].mode, 0640);
 	ck_assert_uint_eq(config.sets[0].group, 0);
 	ck_assert_int_eq(config.sets[0].debounce_min_ms, 50);
@@ -167,6 +169,8 @@ END_TEST
 
 #define AT "zkcfgd.xml:2:3: "
 #define SET_AT(attributes) "<zkcfgd>\n  <set " attributes "/></zkcfgd>"
+#define MARKER_32 "a-rather-long-name-of-a-marker.."
+#define MARKER_256 MARKER_32 MARKER_32 MARKER_32 MARKER_32 MARKER_32 MARKER_32 MARKER_32 MARKER_32
 #define NAMED(attributes) SET_AT("name='app' " SOURCE " " attributes)
 #define WITH(part) "<zkcfgd>" SET ">\n  " part "</set></zkcfgd>"
 
@@ -213,7 +217,7 @@ static const struct {
 				   "source=\"zk://host:2181/config/app\"" },
 	{ SET_AT("nmae='app' " SOURCE),
 	  AT "element set: attribute nmae is not known, expected one of name, source, "
-	     "schema, on-delete, mode, group" },
+	     "schema, on-delete, commit-marker, mode, group" },
 	{ SET_AT("name='' " SOURCE),
 	  AT "element set: attribute name=\"\": expected a name of at most 64 letters, "
 	     "digits, '.', '_' and '-', with no '.' first" },
@@ -227,6 +231,20 @@ static const struct {
 	  AT "element set: attribute name=\"app\": there is a set of this name already" },
 	{ NAMED("on-delete='keep'"),
 	  AT "element set: attribute on-delete=\"keep\": expected hold or remove" },
+	{ NAMED("commit-marker=''"),
+	  AT "element set: attribute commit-marker=\"\": expected a path below the set's root, without "
+	     "'/' first or last, as commit or release/marker" },
+	{ NAMED("commit-marker='/a'"),
+	  AT "element set: attribute commit-marker=\"/a\": expected a path below the set's root, without "
+	     "'/' first or last, as commit or release/marker" },
+	{ NAMED("commit-marker='a/'"),
+	  AT "element set: attribute commit-marker=\"a/\": expected a path below the set's root, without "
+	     "'/' first or last, as commit or release/marker" },
+	{ NAMED("commit-marker='a//b'"),
+	  AT "element set: attribute commit-marker=\"a//b\": expected a path below the set's root, without "
+	     "'/' first or last, as commit or release/marker" },
+	{ NAMED("commit-marker='" MARKER_256 "'"),
+	  AT "element set: attribute commit-marker has 256 bytes, expected at most 255" },
 	{ NAMED("group='no-such-group'"),
 	  AT "element set: attribute group=\"no-such-group\": there is no such group: "
 	     "expected a name of group(5), or a number" },

@@ -149,6 +149,7 @@ static void end(void)
 	free(host.set.name);
 	free(host.set.source);
 	free(host.set.schema);
+	free(host.set.commit_marker);
 }
 
 static void begin_open(void)
@@ -239,6 +240,11 @@ static void tell_removed(const char *name)
 static void tell_trouble(const char *name, const char *reason)
 {
 	fake.events->trouble(fake.user, name, reason);
+}
+
+static void tell_state(enum source_state source_state, const char *detail)
+{
+	fake.events->state(fake.user, source_state, detail);
 }
 
 static void settle(void)
@@ -1005,6 +1011,7 @@ END_TEST
 
 START_TEST(source_that_never_settles_is_cut_and_status_says_so)
 {
+	tell_state(SOURCE_SYNCING, "");
 	tell("a.xml", "<v>0</v>", 10);
 	settle();
 	assert_detail("");
@@ -1022,6 +1029,7 @@ START_TEST(first_sync_is_not_cut_before_ten_seconds)
 {
 	int64_t begun_ns = clock_monotonic_ns();
 
+	tell_state(SOURCE_SYNCING, "");
 	tell("a.xml", "<v>1</v>", 10);
 	run_ms(2500); /* the maximum is over twice */
 	ck_assert_uint_eq(seq(), 0);
@@ -1631,6 +1639,714 @@ START_TEST(state_directory_that_cannot_be_is_an_error_at_the_start)
 }
 END_TEST
 
+/* While the source is away */
+
+static void open_debouncing(int64_t min_ms, int64_t max_ms)
+{
+	close_pipeline();
+	host.set.debounce_min_ms = min_ms;
+	host.set.debounce_max_ms = max_ms;
+	open_pipeline();
+	tell_state(SOURCE_SYNCING, "");
+	tell("a.xml", "<v>0</v>", 10);
+	tell("b.xml", "<v>0</v>", 10);
+	settle();
+	tell_state(SOURCE_FOLLOWING, "");
+	run_until(is_seq, &(uint64_t){ 1 });
+}
+
+START_TEST(half_of_a_change_waits_while_the_source_is_away)
+{
+	open_debouncing(0, 100);
+	tell("a.xml", "<v>1</v>", 11);
+	tell_state(SOURCE_AWAY, "connection lost");
+	run_ms(500); /* the maximum is over five times */
+	ck_assert_uint_eq(seq(), 1);
+	assert_detail("connection lost; 1 change waits for the source to be back: they may be half of what "
+		      "changed together");
+	tell_state(SOURCE_CONNECTING, "");
+	run_ms(300);
+	ck_assert_uint_eq(seq(), 1);
+	tell_state(SOURCE_SYNCING, "");
+	run_ms(1500); /* time to read what it missed, and a tick */
+	ck_assert_uint_eq(seq(), 1);
+	tell("b.xml", "<v>1</v>", 11);
+	settle();
+	ck_assert_uint_eq(seq(), 2);
+	assert_value("a.xml", "1");
+	assert_value("b.xml", "1");
+	ck_assert_uint_eq(state().cut_count, 0);
+	tell_state(SOURCE_FOLLOWING, "");
+	assert_detail("");
+}
+END_TEST
+
+START_TEST(source_that_refuses_is_away_too)
+{
+	open_debouncing(0, 100);
+	tell("a.xml", "<v>1</v>", 11);
+	tell_state(SOURCE_REFUSED, "no permission");
+	run_ms(500);
+	ck_assert_uint_eq(seq(), 1);
+}
+END_TEST
+
+START_TEST(what_had_settled_is_committed_though_the_source_is_away)
+{
+	open_debouncing(200, 60000);
+	tell("a.xml", "<v>1</v>", 11);
+	tell("b.xml", "<v>1</v>", 11);
+	settle();
+	tell_state(SOURCE_AWAY, "connection lost");
+	ck_assert_uint_eq(seq(), 1);
+	run_until(is_seq, &(uint64_t){ 2 });
+	assert_value("b.xml", "1");
+	ck_assert_uint_eq(state().cut_count, 0);
+}
+END_TEST
+
+START_TEST(source_that_is_back_and_never_settles_is_cut_after_a_first_syncs_time)
+{
+	int64_t back_ns;
+
+	open_debouncing(0, 100);
+	tell("a.xml", "<v>1</v>", 11);
+	tell_state(SOURCE_AWAY, "connection lost");
+	run_ms(300);
+	tell_state(SOURCE_SYNCING, "");
+	back_ns = clock_monotonic_ns();
+	run_until(is_seq, &(uint64_t){ 2 });
+	ck_assert_int_ge(clock_monotonic_ns() - back_ns, 9900 * CLOCK_NS_PER_MS);
+	ck_assert_uint_eq(state().cut_count, 1);
+}
+END_TEST
+
+START_TEST(source_that_has_vouched_again_is_cut_at_the_maximum_again)
+{
+	int64_t begun_ns;
+
+	open_debouncing(0, 100);
+	tell_state(SOURCE_AWAY, "connection lost");
+	tell_state(SOURCE_FOLLOWING, ""); /* nothing was missed */
+	verify();
+	begun_ns = clock_monotonic_ns();
+	tell("a.xml", "<v>1</v>", 11);
+	run_until(is_seq, &(uint64_t){ 2 });
+	ck_assert_int_lt(clock_monotonic_ns() - begun_ns, 9 * CLOCK_NS_PER_S);
+	ck_assert_uint_eq(state().cut_count, 1);
+}
+END_TEST
+
+START_TEST(commit_that_failed_is_not_tried_again_with_half_of_a_change)
+{
+	open_debouncing(0, 60000);
+	tell_large("large.xml", 11);
+	limit_files(1 << 20);
+	settle();
+	ck_assert(state().is_failing);
+	tell("a.xml", "<v>1</v>", 12);
+	tell_state(SOURCE_AWAY, "connection lost");
+	limit_files(RLIM_INFINITY);
+	run_ms(2500); /* two ticks */
+	ck_assert_uint_eq(seq(), 1);
+	tell_state(SOURCE_SYNCING, "");
+	tell("b.xml", "<v>1</v>", 12);
+	settle();
+	run_until(is_seq, &(uint64_t){ 2 });
+	assert_value("a.xml", "1");
+	assert_value("b.xml", "1");
+	assert_value("large.xml", "large");
+	ck_assert_uint_eq(state().cut_count, 0);
+}
+END_TEST
+
+START_TEST(last_good_without_room_is_not_mixed_with_half_of_what_the_source_has)
+{
+	tell("a.xml", "<v>1</v>", 10);
+	tell_large("large.xml", 10);
+	settle();
+	close_pipeline();
+	lose_segment();
+	limit_files(1 << 20);
+	open_pipeline();
+	tell_state(SOURCE_SYNCING, "");
+	tell("a.xml", "<v>2</v>", 11);
+	limit_files(RLIM_INFINITY);
+	run_ms(2500);
+	ck_assert_uint_eq(seq(), 0);
+	tell_large("large.xml", 10);
+	settle();
+	run_until(is_seq, &(uint64_t){ 1 });
+	assert_value("a.xml", "2");
+	ck_assert_uint_eq(state().cut_count, 0);
+}
+END_TEST
+
+/* Commit marker */
+
+static void open_marked(void)
+{
+	close_pipeline();
+	host.set.commit_marker = strdup("release/marker");
+	host.set.on_delete = CONFIG_REMOVE;
+	host.set.debounce_max_ms = 100;
+	open_pipeline();
+	tell_state(SOURCE_SYNCING, "");
+}
+
+static void mark(uint64_t revision)
+{
+	tell("release/marker", "no XML at all <", revision);
+}
+
+/* a and b, of revision 10, and the marker of 11. */
+static void open_marked_batch(void)
+{
+	open_marked();
+	tell("a.xml", "<v>0</v>", 10);
+	mark(11);
+	tell("b.xml", "<v>0</v>", 10);
+	settle();
+	tell_state(SOURCE_FOLLOWING, "");
+	ck_assert_uint_eq(seq(), 1);
+}
+
+START_TEST(changes_wait_for_the_commit_marker)
+{
+	open_marked_batch();
+	tell("a.xml", "<v>1</v>", 12);
+	settle();
+	ck_assert_uint_eq(seq(), 1);
+	assert_detail("1 change waits for the commit marker release/marker, seen at revision 11");
+	tell("b.xml", "<v>1</v>", 14);
+	settle();
+	assert_detail("2 changes wait for the commit marker release/marker, seen at revision 11");
+	mark(13); /* the writer of an earlier batch */
+	settle();
+	assert_detail("seen at revision 13");
+	ck_assert_uint_eq(seq(), 1);
+	mark(15);
+	ck_assert_uint_eq(seq(), 1); /* not before the source has settled */
+	settle();
+	ck_assert_uint_eq(seq(), 2);
+	assert_value("a.xml", "1");
+	assert_value("b.xml", "1");
+	assert_detail("");
+}
+END_TEST
+
+START_TEST(marker_of_the_same_transaction_covers_it)
+{
+	open_marked_batch();
+	tell("a.xml", "<v>1</v>", 20);
+	tell("b.xml", "<v>1</v>", 20);
+	mark(20);
+	settle();
+	ck_assert_uint_eq(seq(), 2);
+	assert_value("a.xml", "1");
+}
+END_TEST
+
+START_TEST(marker_is_neither_served_nor_a_candidate)
+{
+	open_marked_batch();
+	ck_assert_uint_eq(document_count(), 2);
+	assert_value("release/marker", NULL);
+	ck_assert_uint_eq(candidate_count(), 0);
+	mark(12);
+	settle();
+	ck_assert_uint_eq(seq(), 1); /* it alone is no change */
+	ck_assert_uint_eq(candidate_count(), 0);
+}
+END_TEST
+
+START_TEST(set_with_a_marker_is_never_cut)
+{
+	open_marked_batch();
+	tell("a.xml", "<v>1</v>", 12);
+	mark(13);
+	run_ms(500); /* it never settles; the maximum is over */
+	ck_assert_uint_eq(seq(), 1);
+	assert_detail("1 change waits for the source to settle");
+	settle();
+	ck_assert_uint_eq(seq(), 2);
+	tell("a.xml", "<v>2</v>", 14);
+	settle();
+	run_ms(500);
+	ck_assert_uint_eq(seq(), 2);
+	mark(15);
+	settle();
+	ck_assert_uint_eq(seq(), 3);
+	ck_assert_uint_eq(state().cut_count, 0);
+}
+END_TEST
+
+START_TEST(first_sync_of_a_set_with_a_marker_is_not_cut_either)
+{
+	open_marked();
+	tell("a.xml", "<v>1</v>", 10);
+	mark(11);
+	run_ms(11000);
+	ck_assert_uint_eq(seq(), 0);
+	settle();
+	ck_assert_uint_eq(seq(), 1);
+}
+END_TEST
+
+START_TEST(debounce_minimum_is_kept_to_with_a_marker)
+{
+	close_pipeline();
+	host.set.debounce_min_ms = 200;
+	open_marked();
+	host.set.debounce_max_ms = 60000;
+	tell("a.xml", "<v>1</v>", 10);
+	mark(11);
+	settle();
+	ck_assert_uint_eq(seq(), 0);
+	run_until(is_seq, &(uint64_t){ 1 });
+	tell("a.xml", "<v>2</v>", 12);
+	mark(13);
+	settle();
+	tell("b.xml", "<v>2</v>", 14); /* the next batch has begun before it was quiet */
+	settle();
+	run_ms(600);
+	ck_assert_uint_eq(seq(), 1);
+	mark(15);
+	settle();
+	run_until(is_seq, &(uint64_t){ 2 });
+	assert_value("b.xml", "2");
+}
+END_TEST
+
+START_TEST(nothing_is_committed_without_a_marker_at_the_source)
+{
+	open_marked();
+	settle();
+	assert_detail("the commit marker release/marker is not at the source: nothing is committed until it is");
+	tell("a.xml", "<v>1</v>", 10);
+	settle();
+	verify();
+	run_ms(300);
+	ck_assert_uint_eq(seq(), 0);
+	ck_assert_int_eq(unverified_ms(), -1);
+	assert_detail("1 change waits for the commit marker release/marker, which is not at the source");
+	mark(9); /* one that is older than what is there */
+	settle();
+	ck_assert_uint_eq(seq(), 0);
+	mark(11);
+	settle();
+	verify();
+	ck_assert_uint_eq(seq(), 1);
+	ck_assert_int_ge(unverified_ms(), 0);
+	tell_removed("release/marker");
+	tell("a.xml", "<v>2</v>", 12);
+	settle();
+	ck_assert_uint_eq(seq(), 1);
+	assert_detail("which is not at the source");
+	tell_recreated("release/marker", "", 13, 13);
+	settle();
+	ck_assert_uint_eq(seq(), 2);
+}
+END_TEST
+
+START_TEST(removal_waits_for_a_marker_that_has_moved)
+{
+	open_marked_batch();
+	tell_removed("a.xml");
+	settle();
+	ck_assert_uint_eq(seq(), 1);
+	assert_value("a.xml", "0");
+	assert_detail("1 change waits for the commit marker release/marker, seen at revision 11");
+	mark(13);
+	settle();
+	assert_value("a.xml", NULL);
+	ck_assert_uint_eq(seq(), 2);
+}
+END_TEST
+
+START_TEST(removal_and_marker_that_are_seen_together_are_one_batch)
+{
+	open_marked_batch();
+	mark(12); /* replies come in any order */
+	tell_removed("a.xml");
+	settle();
+	assert_value("a.xml", NULL);
+	tell_removed("b.xml");
+	tell("c.xml", "<v>0</v>", 15); /* the next batch: its marker is not there yet */
+	mark(14);
+	settle();
+	assert_value("b.xml", "0");
+	mark(16);
+	settle();
+	assert_value("b.xml", NULL);
+	assert_value("c.xml", "0");
+}
+END_TEST
+
+START_TEST(document_that_becomes_empty_has_a_revision_for_the_marker)
+{
+	open_marked_batch();
+	tell("a.xml", "", 13);
+	mark(12);
+	settle();
+	assert_value("a.xml", "0");
+	mark(14);
+	settle();
+	assert_value("a.xml", NULL);
+}
+END_TEST
+
+START_TEST(what_was_served_before_is_served_until_the_marker_covers_what_is_new)
+{
+	open_marked_batch();
+	close_pipeline();
+	open_pipeline(); /* takes the segment over */
+	tell_state(SOURCE_SYNCING, "");
+	assert_value("a.xml", "0");
+	tell("a.xml", "<v>1</v>", 12);
+	tell("b.xml", "<v>0</v>", 10);
+	settle();
+	assert_value("a.xml", "0");
+	close_pipeline();
+	lose_segment();
+	open_pipeline(); /* from last-good */
+	tell_state(SOURCE_SYNCING, "");
+	assert_value("a.xml", "0");
+	tell("a.xml", "<v>1</v>", 12);
+	mark(13); /* b went while nobody looked */
+	settle();
+	assert_value("a.xml", "1");
+	assert_value("b.xml", NULL);
+}
+END_TEST
+
+START_TEST(document_that_has_become_the_marker_leaves_the_set)
+{
+	tell("release/marker", "<v>1</v>", 10);
+	tell("a.xml", "<v>1</v>", 10);
+	settle();
+	assert_value("release/marker", "1");
+	open_marked();
+	host.set.on_delete = CONFIG_HOLD; /* it has not vanished */
+	tell("a.xml", "<v>1</v>", 10);
+	mark(10);
+	settle();
+	assert_value("release/marker", NULL);
+	assert_value("a.xml", "1");
+	ck_assert_uint_eq(candidate_count(), 0);
+}
+END_TEST
+
+START_TEST(last_good_does_not_bring_the_marker_back)
+{
+	tell("release/marker", "<v>1</v>", 10);
+	tell("a.xml", "<v>1</v>", 10);
+	settle();
+	close_pipeline();
+	lose_segment();
+	open_marked();
+	assert_value("release/marker", NULL);
+	assert_value("a.xml", "1");
+}
+END_TEST
+
+START_TEST(marker_that_cannot_be_read_is_shown)
+{
+	open_marked();
+	tell("a.xml", "<v>1</v>", 10);
+	tell_trouble("release/marker", "no permission");
+	settle();
+	ck_assert_uint_eq(seq(), 0);
+	assert_candidate(0, "release/marker", 0, 0, 0, "no permission");
+	tell_trouble("release/marker", NULL);
+	mark(10);
+	settle();
+	ck_assert_uint_eq(seq(), 1);
+	ck_assert_uint_eq(candidate_count(), 0);
+}
+END_TEST
+
+/* A restored source */
+
+static char *request_path(const char *ending)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/app/accept-older%s", host.state_dir, ending);
+	return path;
+}
+
+static void ask_for_older(void)
+{
+	FILE *file = fopen(request_path(""), "w");
+
+	ck_assert_ptr_nonnull(file);
+	fclose(file);
+}
+
+static bool is_taken(const void *user)
+{
+	(void)user;
+	return access(request_path(""), F_OK) < 0;
+}
+
+/* What the daemon answered; static. */
+static const char *answer(void)
+{
+	static char text[1024];
+	int fd = open(request_path(".answer"), O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	return text;
+}
+
+START_TEST(older_revisions_are_accepted_once_after_the_operator_asked)
+{
+	tell("a.xml", "<v>1</v>", 20);
+	tell("b.xml", "<v>1</v>", 21);
+	tell("c.xml", "<v>1</v>", 22);
+	settle();
+	tell("a.xml", "<v>0</v>", 10);
+	settle();
+	assert_value("a.xml", "1");
+	ck_assert_uint_eq(candidate_count(), 1);
+
+	ask_for_older();
+	run_until(is_taken, NULL);
+	ck_assert_uint_eq(fake.closes, 1);
+	ck_assert_uint_eq(fake.starts, 2);
+	assert_logged("warning: set app: accept-older was asked for");
+	assert_detail("accept-older was asked for");
+	tell_state(SOURCE_SYNCING, "");
+	tell("a.xml", "<v>0</v>", 10);
+	tell("b.xml", "<v>1</v>", 21);
+	ck_assert_str_eq(answer(), "");
+	settle();
+	assert_value("a.xml", "0");
+	assert_value("b.xml", "1");
+	assert_value("c.xml", "1"); /* held */
+	ck_assert_uint_eq(seq(), 2);
+	ck_assert_uint_eq(candidate_count(), 1);
+	assert_candidate(0, "c.xml", 0, 0, 0, "held (on-delete=hold)");
+	ck_assert_str_eq(answer(), "set app: accept-older is done: 1 changes, 1 of them to older revisions; 1 "
+				   "documents gone at the source and held (on-delete=hold); commit 2 is served");
+	assert_logged("older revisions are refused again");
+	ck_assert_int_lt(access(request_path(".taken"), F_OK), 0);
+	tell_state(SOURCE_FOLLOWING, "");
+	assert_detail("");
+
+	tell("a.xml", "<v>00</v>", 9); /* the guard is as before, with the new revisions */
+	settle();
+	assert_value("a.xml", "0");
+	assert_candidate(0, "a.xml", 9, 0, 0, "the source went back: revision 10 was accepted before");
+	tell("a.xml", "<v>2</v>", 11);
+	settle();
+	assert_value("a.xml", "2");
+	ck_assert_uint_eq(seq(), 3);
+}
+END_TEST
+
+START_TEST(what_a_restored_source_lacks_is_removed_where_the_set_says_so)
+{
+	open_removing();
+	tell("a.xml", "<v>1</v>", 20);
+	tell("b.xml", "<v>1</v>", 21);
+	settle();
+	ask_for_older();
+	run_until(is_taken, NULL);
+	tell("a.xml", "<v>0</v>", 10);
+	settle();
+	assert_value("a.xml", "0");
+	assert_value("b.xml", NULL);
+	ck_assert_ptr_nonnull(strstr(answer(), "gone at the source and removed (on-delete=remove); commit 2"));
+}
+END_TEST
+
+START_TEST(same_revision_of_another_history_is_another_version)
+{
+	tell("a.xml", "<v>1</v>", 20);
+	tell("b.xml", "<v>1</v>", 20);
+	settle();
+	ask_for_older();
+	run_until(is_taken, NULL);
+	tell("a.xml", "<v>2</v>", 20);
+	tell("b.xml", "<v>1</v>", 20);
+	settle();
+	assert_value("a.xml", "2");
+	ck_assert_ptr_nonnull(strstr(answer(), ": 1 changes, 0 of them to older"));
+}
+END_TEST
+
+START_TEST(accepting_is_all_or_nothing)
+{
+	tell("a.xml", "<v>1</v>", 20);
+	tell("b.xml", "<v>1</v>", 20);
+	settle();
+	ask_for_older();
+	run_until(is_taken, NULL);
+	tell_state(SOURCE_SYNCING, "");
+	tell("a.xml", "<v>0</v>", 10);
+	run_ms(11000); /* more than a first sync has else */
+	assert_value("a.xml", "1");
+	assert_detail("1 change waits for the source to settle; accept-older was asked for");
+	tell("b.xml", "<v>0</v>", 10);
+	settle();
+	assert_value("a.xml", "0");
+	assert_value("b.xml", "0");
+	ck_assert_uint_eq(state().cut_count, 0);
+}
+END_TEST
+
+START_TEST(what_waited_of_the_history_that_is_given_up_is_dropped)
+{
+	open_marked_batch();
+	tell("a.xml", "<v>9</v>", 30);
+	tell_trouble("t.xml", "no permission");
+	tell("bad.xml", "<bad", 31);
+	settle();
+	ck_assert_uint_eq(candidate_count(), 2);
+	ask_for_older();
+	run_until(is_taken, NULL);
+	tell_state(SOURCE_SYNCING, "");
+	tell("a.xml", "<v>0</v>", 10);
+	tell("b.xml", "<v>7</v>", 8);
+	mark(9);
+	settle();
+	assert_value("b.xml", "7");
+	assert_value("a.xml", "0");
+	ck_assert_uint_eq(candidate_count(), 0); /* nor is anything of it shown */
+	ck_assert_uint_eq(seq(), 2);
+}
+END_TEST
+
+START_TEST(request_is_taken_at_the_start)
+{
+	tell("a.xml", "<v>1</v>", 20);
+	settle();
+	close_pipeline();
+	ask_for_older();
+	open_pipeline();
+	ck_assert(is_taken(NULL));
+	assert_value("a.xml", "1");
+	tell("a.xml", "<v>0</v>", 10);
+	settle();
+	assert_value("a.xml", "0");
+}
+END_TEST
+
+START_TEST(request_outlives_the_daemon_that_took_it)
+{
+	tell("a.xml", "<v>1</v>", 20);
+	settle();
+	ask_for_older();
+	run_until(is_taken, NULL);
+	close_pipeline(); /* before the source has settled */
+	open_pipeline();
+	tell("a.xml", "<v>0</v>", 10);
+	settle();
+	assert_value("a.xml", "0");
+	close_pipeline();
+	open_pipeline(); /* it is done: not once more */
+	tell("a.xml", "<v>00</v>", 9);
+	settle();
+	assert_value("a.xml", "0");
+}
+END_TEST
+
+START_TEST(request_may_be_made_again_while_one_is_under_way)
+{
+	tell("a.xml", "<v>1</v>", 20);
+	settle();
+	for (int i = 0; i < 2; i++) {
+		ask_for_older();
+		run_until(is_taken, NULL);
+	}
+	tell("a.xml", "<v>0</v>", 10);
+	settle();
+	assert_value("a.xml", "0");
+	ask_for_older(); /* and when it changes nothing */
+	run_until(is_taken, NULL);
+	ck_assert_str_eq(answer(), ""); /* that of the one before is gone */
+	tell("a.xml", "<v>0</v>", 10);
+	settle();
+	ck_assert_uint_eq(seq(), 2);
+	ck_assert_str_eq(answer(), "set app: accept-older is done: 0 changes, 0 of them to older revisions; 0 "
+				   "documents gone at the source; commit 2 is served");
+}
+END_TEST
+
+START_TEST(accepted_changes_may_have_to_wait_for_the_marker)
+{
+	open_marked_batch();
+	ask_for_older();
+	run_until(is_taken, NULL);
+	tell_state(SOURCE_SYNCING, "");
+	tell("a.xml", "<v>7</v>", 8);
+	tell("b.xml", "<v>7</v>", 8);
+	mark(7);
+	settle();
+	assert_value("a.xml", "0");
+	ck_assert_ptr_nonnull(strstr(answer(), "2 changes, 2 of them to older revisions; 0 documents gone at the "
+					       "source; 2 changes wait for the commit marker release/marker, "
+					       "seen at revision 7"));
+	mark(9);
+	settle();
+	assert_value("a.xml", "7");
+}
+END_TEST
+
+START_TEST(what_is_no_file_is_no_request)
+{
+	const char *line;
+
+	tell("a.xml", "<v>1</v>", 20);
+	settle();
+	ck_assert_int_eq(mkdir(request_path(""), 0700), 0);
+	run_ms(2500);
+	ck_assert_uint_eq(fake.closes, 0);
+	line = strstr(logged(), "cannot be taken: it is not a file; nothing is accepted");
+	ck_assert_ptr_nonnull(line);
+	ck_assert_ptr_null(strstr(line + 1, "cannot be taken")); /* once */
+	ck_assert_int_eq(rmdir(request_path("")), 0);
+}
+END_TEST
+
+START_TEST(request_that_cannot_be_taken_is_not_done)
+{
+	tell("a.xml", "<v>1</v>", 20);
+	settle();
+	ck_assert_int_eq(mkdir(request_path(".taken"), 0700), 0);
+	ask_for_older();
+	run_until(has_logged, "accept-older cannot be taken: ");
+	ck_assert_uint_eq(fake.closes, 0);
+	ck_assert_int_eq(rmdir(request_path(".taken")), 0);
+	run_until(is_taken, NULL);
+	ck_assert_uint_eq(fake.closes, 1);
+	ck_assert_int_eq(mkdir(request_path(".answer"), 0700), 0); /* in the way of the answer */
+	tell("a.xml", "<v>0</v>", 10);
+	settle();
+	assert_value("a.xml", "0");
+	assert_logged("accept-older cannot be answered in ");
+	ck_assert_int_eq(rmdir(request_path(".answer")), 0);
+}
+END_TEST
+
+/* Audit */
+
+START_TEST(repairs_by_the_audit_are_counted_and_told)
+{
+	fake.events->repaired(fake.user, "dir/a.xml");
+	assert_detail("1 repair by the audit");
+	fake.events->repaired(fake.user, "dir/a.xml");
+	assert_detail("2 repairs by the audit");
+	ck_assert_uint_eq(state().repair_count, 2);
+	assert_logged("notice: set app: document dir/a.xml: the audit found ");
+}
+END_TEST
+
 START_TEST(documents_that_come_and_go_leave_nothing_behind)
 {
 	size_t before = 0, after;
@@ -1730,6 +2446,39 @@ int main(void)
 	tcase_add_test(tcase, second_daemon_is_refused_with_the_pid_of_the_first);
 	tcase_add_test(tcase, source_that_cannot_be_is_an_error_at_the_start);
 	tcase_add_test(tcase, state_directory_that_cannot_be_is_an_error_at_the_start);
+	tcase_add_test(tcase, half_of_a_change_waits_while_the_source_is_away);
+	tcase_add_test(tcase, source_that_refuses_is_away_too);
+	tcase_add_test(tcase, what_had_settled_is_committed_though_the_source_is_away);
+	tcase_add_test(tcase, source_that_is_back_and_never_settles_is_cut_after_a_first_syncs_time);
+	tcase_add_test(tcase, source_that_has_vouched_again_is_cut_at_the_maximum_again);
+	tcase_add_test(tcase, commit_that_failed_is_not_tried_again_with_half_of_a_change);
+	tcase_add_test(tcase, last_good_without_room_is_not_mixed_with_half_of_what_the_source_has);
+	tcase_add_test(tcase, changes_wait_for_the_commit_marker);
+	tcase_add_test(tcase, marker_of_the_same_transaction_covers_it);
+	tcase_add_test(tcase, marker_is_neither_served_nor_a_candidate);
+	tcase_add_test(tcase, set_with_a_marker_is_never_cut);
+	tcase_add_test(tcase, first_sync_of_a_set_with_a_marker_is_not_cut_either);
+	tcase_add_test(tcase, debounce_minimum_is_kept_to_with_a_marker);
+	tcase_add_test(tcase, nothing_is_committed_without_a_marker_at_the_source);
+	tcase_add_test(tcase, removal_waits_for_a_marker_that_has_moved);
+	tcase_add_test(tcase, removal_and_marker_that_are_seen_together_are_one_batch);
+	tcase_add_test(tcase, document_that_becomes_empty_has_a_revision_for_the_marker);
+	tcase_add_test(tcase, what_was_served_before_is_served_until_the_marker_covers_what_is_new);
+	tcase_add_test(tcase, document_that_has_become_the_marker_leaves_the_set);
+	tcase_add_test(tcase, last_good_does_not_bring_the_marker_back);
+	tcase_add_test(tcase, marker_that_cannot_be_read_is_shown);
+	tcase_add_test(tcase, older_revisions_are_accepted_once_after_the_operator_asked);
+	tcase_add_test(tcase, what_a_restored_source_lacks_is_removed_where_the_set_says_so);
+	tcase_add_test(tcase, same_revision_of_another_history_is_another_version);
+	tcase_add_test(tcase, accepting_is_all_or_nothing);
+	tcase_add_test(tcase, what_waited_of_the_history_that_is_given_up_is_dropped);
+	tcase_add_test(tcase, request_is_taken_at_the_start);
+	tcase_add_test(tcase, request_outlives_the_daemon_that_took_it);
+	tcase_add_test(tcase, request_may_be_made_again_while_one_is_under_way);
+	tcase_add_test(tcase, accepted_changes_may_have_to_wait_for_the_marker);
+	tcase_add_test(tcase, what_is_no_file_is_no_request);
+	tcase_add_test(tcase, request_that_cannot_be_taken_is_not_done);
+	tcase_add_test(tcase, repairs_by_the_audit_are_counted_and_told);
 	tcase_add_test(tcase, documents_that_come_and_go_leave_nothing_behind);
 	tcase_add_test(tcase, closing_none_is_allowed);
 	suite_add_tcase(suite, tcase);
