@@ -45,6 +45,7 @@ integration_tests = \
 	%D%/integration/test_death \
 	%D%/integration/test_full \
 	%D%/integration/test_removed \
+	%D%/integration/test_zk_faults \
 	%D%/integration/test_zookeeper_source
 
 test_scripts = \
@@ -56,7 +57,8 @@ test_scripts = \
 	%D%/unit/test_rooms.sh
 
 dist_check_SCRIPTS += $(test_scripts)
-dist_noinst_SCRIPTS += %D%/integration/demo %D%/integration/installed.sh %D%/support/chroot-check %D%/support/coverage \
+dist_noinst_SCRIPTS += %D%/integration/demo %D%/integration/installed.sh %D%/support/chroot-check \
+	%D%/support/check-faults %D%/support/coverage \
 	%D%/support/zk-server
 TESTS += $(test_scripts)
 
@@ -104,10 +106,14 @@ FAULT_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap
 libsupport_la_SOURCES = \
 	%D%/support/daemon_host.c \
 	%D%/support/daemon_host.h \
+	%D%/support/oracle.c \
+	%D%/support/oracle.h \
 	%D%/support/reader_process.c \
 	%D%/support/reader_process.h \
 	%D%/support/segment_host.c \
 	%D%/support/segment_host.h \
+	%D%/support/zk_proxy.c \
+	%D%/support/zk_proxy.h \
 	%D%/support/zk_server.c \
 	%D%/support/zk_server.h
 libsupport_la_LIBADD = $(CHECK_LIBS)
@@ -145,11 +151,18 @@ soak: $(check_PROGRAMS)
 	$(AM_TESTS_ENVIRONMENT) CK_DEFAULT_TIMEOUT=3600 ZKCFG_TEST_ROUNDS=200 %D%/integration/test_death
 	$(AM_TESTS_ENVIRONMENT) CK_DEFAULT_TIMEOUT=3600 ZKCFG_TEST_SECONDS=60 %D%/integration/test_collisions
 
+# What make check does a little of, in numbers that say something: see docs/design.md.
+fault_tests = \
+	%D%/unit/source/test_subscription \
+	%D%/integration/test_zk_faults
+check-faults: $(check_PROGRAMS) zkcfg zkcfgd
+	$(AM_TESTS_ENVIRONMENT) ZKCFG_TEST_FULL=1 $(srcdir)/%D%/support/check-faults $(fault_tests)
+
 # Every line of segment and client is executed by tests; those that are not are printed.
 coverage:
 	$(srcdir)/%D%/support/coverage '$(abs_top_srcdir)' coverage
 
-.PHONY: coverage soak
+.PHONY: check-faults coverage soak
 
 # What was installed works, used as the README says.
 installcheck-local:

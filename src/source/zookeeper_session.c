@@ -12,8 +12,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define SESSION_PROBE_LEAST_NS CLOCK_NS_PER_S
+/* A third of the session timeout, within these. */
+#define SESSION_PROBE_LEAST_NS (100 * CLOCK_NS_PER_MS)
 #define SESSION_PROBE_MOST_NS (5 * CLOCK_NS_PER_S)
+/* After one that was answered too early to vouch for anything. */
+#define SESSION_PROBE_AGAIN_NS CLOCK_NS_PER_S
 /* A reply may take two session timeouts, and this at the least: the client gives a connection up earlier. */
 #define SESSION_REPLY_LEAST_NS (10 * CLOCK_NS_PER_S)
 /*
@@ -327,7 +330,7 @@ static void session_probe_answered(struct zookeeper_session *session, const stru
 	subscription_answered(subscription, session->lane, session->probe_sent_boottime_ns, now_ns);
 	if (!subscription_is_settled(subscription)) /* it came too early to vouch for anything */
 		session->probe_ns =
-			session_earlier(session->probe_ns, session->probe_sent_ns + SESSION_PROBE_LEAST_NS);
+			session_earlier(session->probe_ns, session->probe_sent_ns + SESSION_PROBE_AGAIN_NS);
 }
 
 static void session_replied(struct zookeeper_session *session, const struct letter *letter, int64_t now_ns)

@@ -120,7 +120,7 @@ uint64_t daemon_host_seq(struct daemon_host *host)
 	return seq;
 }
 
-static bool daemon_host_follows(struct daemon_host *host)
+bool daemon_host_follows(struct daemon_host *host)
 {
 	struct zkcfg_status *status = daemon_host_status(host);
 	bool follows = status && zkcfg_status_daemon_pid(status) == host->pid &&
@@ -130,19 +130,35 @@ static bool daemon_host_follows(struct daemon_host *host)
 	return follows;
 }
 
+/* Its configuration, as an operator writes it. */
+static void write_config(const struct daemon_host *host, const char *path)
+{
+	FILE *file = fopen(path, "w");
+
+	if (!file)
+		_exit(126);
+	fprintf(file, "<zkcfgd><set name=\"app\" source=\"");
+	for (const char *at = host->uri; *at; at++)
+		fputs(*at == '&' ? "&amp;" : (char[]){ *at, '\0' }, file);
+	fprintf(file, "\" %s/></zkcfgd>\n", host->attributes ? host->attributes : "");
+	if (fclose(file) != 0)
+		_exit(126);
+}
+
 static void exec_daemon(const struct daemon_host *host)
 {
 	const char *build = getenv("ZKCFG_BUILD");
-	char program[512], set[192];
+	char program[512], config[128];
 	int fd;
 
 	snprintf(program, sizeof(program), "%.480s/zkcfgd", build ? build : ".");
-	snprintf(set, sizeof(set), "app=%s", host->uri);
+	snprintf(config, sizeof(config), "%s/zkcfgd.xml", host->directory);
+	write_config(host, config);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fd = open(host->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
 		_exit(126);
-	execl(program, "zkcfgd", "--set", set, "--shm-dir", host->shm_dir, "--state-dir", host->state_dir,
+	execl(program, "zkcfgd", "--config", config, "--shm-dir", host->shm_dir, "--state-dir", host->state_dir,
 	      "--log-level", "debug", (char *)NULL);
 	_exit(127);
 }

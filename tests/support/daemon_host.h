@@ -17,7 +17,9 @@
 #include "support/zk_server.h"
 
 struct daemon_host {
-	char directory[64], shm_dir[80], set_dir[96], state_dir[80], log[80], uri[160];
+	char directory[64], shm_dir[80], set_dir[96], state_dir[80], log[80];
+	char uri[256];		/* of set "app"; may be changed before the daemon is begun */
+	const char *attributes; /* more of its <set>, as on-delete="remove"; NULL: none */
 	struct zk_server *server;
 	void *writer;
 	pid_t pid; /* 0: none runs */
@@ -39,6 +41,8 @@ void daemon_host_stop(struct daemon_host *host);
 /* Make or change /app/<document>. */
 void daemon_host_put(struct daemon_host *host, const char *document, const char *text);
 
+/* Whether the daemon that runs follows the source. */
+bool daemon_host_follows(struct daemon_host *host);
 /* What the daemon says of itself now; "" where it says nothing. */
 void daemon_host_detail(struct daemon_host *host, char *detail, size_t detail_bytes);
 size_t daemon_host_candidate_count(struct daemon_host *host);
