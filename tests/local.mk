@@ -45,6 +45,7 @@ integration_tests = \
 	%D%/integration/test_death \
 	%D%/integration/test_full \
 	%D%/integration/test_removed \
+	%D%/integration/test_zk_ensemble \
 	%D%/integration/test_zk_faults \
 	%D%/integration/test_zookeeper_source
 
@@ -112,6 +113,8 @@ libsupport_la_SOURCES = \
 	%D%/support/reader_process.h \
 	%D%/support/segment_host.c \
 	%D%/support/segment_host.h \
+	%D%/support/zk_ensemble.c \
+	%D%/support/zk_ensemble.h \
 	%D%/support/zk_proxy.c \
 	%D%/support/zk_proxy.h \
 	%D%/support/zk_server.c \
@@ -154,6 +157,7 @@ soak: $(check_PROGRAMS)
 # What make check does a little of, in numbers that say something: see docs/design.md.
 fault_tests = \
 	%D%/unit/source/test_subscription \
+	%D%/integration/test_zk_ensemble \
 	%D%/integration/test_zk_faults
 check-faults: $(check_PROGRAMS) zkcfg zkcfgd
 	$(AM_TESTS_ENVIRONMENT) ZKCFG_TEST_FULL=1 $(srcdir)/%D%/support/check-faults $(fault_tests)

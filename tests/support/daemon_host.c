@@ -39,7 +39,7 @@ static void no_log(const char *text)
 	(void)text;
 }
 
-void daemon_host_begin(struct daemon_host *host)
+void daemon_host_begin_at(struct daemon_host *host, const char *hosts)
 {
 	*host = (struct daemon_host){ .directory = "/tmp/zkcfg-daemon-XXXXXX" };
 	ck_assert_ptr_nonnull(mkdtemp(host->directory));
@@ -47,14 +47,21 @@ void daemon_host_begin(struct daemon_host *host)
 	snprintf(host->set_dir, sizeof(host->set_dir), "%s/v1/app", host->shm_dir);
 	snprintf(host->state_dir, sizeof(host->state_dir), "%.60s/state", host->directory);
 	snprintf(host->log, sizeof(host->log), "%.60s/log", host->directory);
-	host->server = zk_server_new(NULL);
-	zk_server_start(host->server);
-	snprintf(host->uri, sizeof(host->uri), "zk://%s" ROOT, zk_server_hosts(host->server));
+	snprintf(host->uri, sizeof(host->uri), "zk://%.200s" ROOT, hosts);
 	zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
-	host->writer = zookeeper_init2(zk_server_hosts(host->server), NULL, 30000, NULL, NULL, 0, no_log);
+	host->writer = zookeeper_init2(hosts, NULL, 30000, NULL, NULL, 0, no_log);
 	ck_assert_ptr_nonnull(host->writer);
 	DAEMON_UNTIL(host, zoo_state(host->writer) == ZOO_CONNECTED_STATE);
 	daemon_host_put(host, "", "");
+}
+
+void daemon_host_begin(struct daemon_host *host)
+{
+	struct zk_server *server = zk_server_new(NULL);
+
+	zk_server_start(server);
+	daemon_host_begin_at(host, zk_server_hosts(server));
+	host->server = server;
 }
 
 void daemon_host_end(struct daemon_host *host)

@@ -27,6 +27,8 @@ struct daemon_host {
 
 /* A server and a directory, and no daemon yet. Ends with daemon_host_end(). */
 void daemon_host_begin(struct daemon_host *host);
+/* The same with servers that are the test's, at "host:port,host:port"; host->server is NULL. */
+void daemon_host_begin_at(struct daemon_host *host, const char *hosts);
 void daemon_host_end(struct daemon_host *host);
 
 /* Begin one; it need not serve yet. */

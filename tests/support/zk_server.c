@@ -29,7 +29,8 @@ struct zk_server {
 	char directory[64];
 	char address[48];
 	char hosts[80];
-	char *java_options;
+	char *java_options, *servers;
+	int number;
 	int port;
 	pid_t pid; /* 0: not running */
 	bool started_once;
@@ -85,6 +86,10 @@ struct zk_server *zk_server_new(const struct zk_server_options *options)
 		 options && options->address ? options->address : "127.0.0.1");
 	if (options && options->java_options)
 		server->java_options = strdup(options->java_options);
+	if (options && options->servers) {
+		server->servers = strdup(options->servers);
+		server->number = options->number;
+	}
 	strcpy(server->directory, "/tmp/zkcfg-zookeeper-XXXXXX");
 	ck_assert_msg(mkdtemp(server->directory) != NULL, "cannot make %s: %s", server->directory,
 		      strerror(errno));
@@ -108,6 +113,7 @@ void zk_server_free(struct zk_server *server)
 		zk_server_kill(server);
 	nftw(server->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(server->java_options);
+	free(server->servers);
 	free(server);
 }
 
@@ -134,6 +140,11 @@ static void exec_server(const struct zk_server *server, const char *log, pid_t p
 	setenv("ZK_ADDRESS", server->address, 1);
 	if (server->java_options)
 		setenv("ZK_JAVA_OPTIONS", server->java_options, 1);
+	if (server->servers) {
+		snprintf(port, sizeof(port), "%d", server->number);
+		setenv("ZK_NUMBER", port, 1);
+		setenv("ZK_SERVERS", server->servers, 1);
+	}
 	snprintf(script, sizeof(script), "%s/tests/support/zk-server", top ? top : ".");
 	snprintf(port, sizeof(port), "%d", server->port);
 	execl(script, "zk-server", "run", server->directory, port, (char *)NULL);
@@ -210,6 +221,45 @@ static bool await_server(struct zk_server *server)
 		wait_a_little();
 	}
 	return false;
+}
+
+void zk_server_begin(struct zk_server *server)
+{
+	char log[128];
+
+	ck_assert_int_eq(server->pid, 0);
+	snprintf(log, sizeof(log), "%s/log", server->directory);
+	spawn_server(server, log);
+}
+
+void zk_server_await(struct zk_server *server)
+{
+	char log[128], text[4096];
+
+	snprintf(log, sizeof(log), "%s/log", server->directory);
+	if (await_server(server))
+		return;
+	tell_log(log, text, sizeof(text));
+	ck_abort_msg("the ZooKeeper server that this test needs does not serve on %s: %s", server->hosts, text);
+}
+
+static void copy_data(const struct zk_server *server, const char *from, const char *to)
+{
+	char command[256];
+
+	ck_assert_int_eq(server->pid, 0);
+	snprintf(command, sizeof(command), "cd '%s' && rm -rf %s && cp -a %s %s", server->directory, to, from, to);
+	ck_assert_int_eq(system(command), 0);
+}
+
+void zk_server_keep_data(const struct zk_server *server)
+{
+	copy_data(server, "data", "kept");
+}
+
+void zk_server_restore_data(const struct zk_server *server)
+{
+	copy_data(server, "kept", "data");
 }
 
 void zk_server_start(struct zk_server *server)

@@ -19,6 +19,8 @@ struct zk_server;
 struct zk_server_options {
 	const char *address;	  /* NULL: 127.0.0.1 */
 	const char *java_options; /* NULL: none */
+	const char *servers;	  /* lines of server.N=...: it is a member of this ensemble; NULL: alone */
+	int number;		  /* which of them */
 };
 
 /* A directory and a port, and nothing running yet. options may be NULL. Ends with zk_server_free(). */
@@ -28,6 +30,9 @@ void zk_server_free(struct zk_server *server);
 
 /* Returns when it serves. The same port and data each time. */
 void zk_server_start(struct zk_server *server);
+/* The same in two steps, for members that must be begun before any of them serves. */
+void zk_server_begin(struct zk_server *server);
+void zk_server_await(struct zk_server *server);
 /* By SIGTERM; returns when it has ended. */
 void zk_server_stop(struct zk_server *server);
 /* By SIGKILL; returns when it has ended. */
@@ -35,6 +40,10 @@ void zk_server_kill(struct zk_server *server);
 /* SIGSTOP and SIGCONT. */
 void zk_server_pause(struct zk_server *server);
 void zk_server_resume(struct zk_server *server);
+
+/* While it does not run: remember its data, and put what was remembered in place of it. */
+void zk_server_keep_data(const struct zk_server *server);
+void zk_server_restore_data(const struct zk_server *server);
 
 int zk_server_port(const struct zk_server *server);
 /* Another port from the next start on, where nobody looks for it; 0: a free one. */
