@@ -30,6 +30,7 @@ unit_tests = \
 	%D%/unit/xml/test_compile \
 	%D%/unit/xml/test_schema \
 	%D%/unit/source/test_registry \
+	%D%/unit/source/test_simulation \
 	%D%/unit/source/test_subscription \
 	%D%/unit/publish/test_lastgood \
 	%D%/unit/publish/test_publisher \
@@ -41,6 +42,7 @@ unit_tests = \
 integration_tests = \
 	%D%/integration/test_cli \
 	%D%/integration/test_collisions \
+	%D%/integration/test_consistency \
 	%D%/integration/test_daemon \
 	%D%/integration/test_death \
 	%D%/integration/test_full \
@@ -60,7 +62,7 @@ test_scripts = \
 dist_check_SCRIPTS += $(test_scripts)
 dist_noinst_SCRIPTS += %D%/integration/demo %D%/integration/installed.sh %D%/support/chroot-check \
 	%D%/support/check-faults %D%/support/coverage \
-	%D%/support/zk-server
+	%D%/support/zk-server %D%/tls/check %D%/tls/client-library %D%/tls/test_tls
 TESTS += $(test_scripts)
 
 if HAVE_CHECK
@@ -156,17 +158,21 @@ soak: $(check_PROGRAMS)
 
 # What make check does a little of, in numbers that say something: see docs/design.md.
 fault_tests = \
-	%D%/unit/source/test_subscription \
+	%D%/unit/source/test_simulation \
 	%D%/integration/test_zk_ensemble \
 	%D%/integration/test_zk_faults
 check-faults: $(check_PROGRAMS) zkcfg zkcfgd
 	$(AM_TESTS_ENVIRONMENT) ZKCFG_TEST_FULL=1 $(srcdir)/%D%/support/check-faults $(fault_tests)
 
+# TLS, with a client library that has it, and a server that has it.
+check-tls:
+	CC='$(CC)' $(srcdir)/%D%/tls/check '$(abs_top_srcdir)' check-tls
+
 # Every line of segment and client is executed by tests; those that are not are printed.
 coverage:
 	$(srcdir)/%D%/support/coverage '$(abs_top_srcdir)' coverage
 
-.PHONY: check-faults coverage soak
+.PHONY: check-faults check-tls coverage soak
 
 # What was installed works, used as the README says.
 installcheck-local:

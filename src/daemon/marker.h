@@ -3,7 +3,8 @@
 /*
  * A set's commit marker: the document that writers write last.
  *
- * Nothing of it is read but its revision. What changed is complete once the
+ * Nothing of it counts but its revision; one that is empty counts as missing,
+ * as sources do not tell of what never was anything. What changed is complete once the
  * source has settled and the marker is as new as each change:
  *
  * - A version needs a marker of at least its own revision.

@@ -583,7 +583,10 @@ static void on_document(void *user, const char *name, const void *bytes, size_t 
 
 	pipeline_unsettle(pipeline);
 	if (marker_is(&pipeline->marker, name)) {
-		marker_seen(&pipeline->marker, revision->modified);
+		if (size_bytes > 0)
+			marker_seen(&pipeline->marker, revision->modified);
+		else
+			marker_gone(&pipeline->marker);
 		return; /* the next settled() looks at it */
 	}
 	entry = pipeline_entry(pipeline, name);

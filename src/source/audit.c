@@ -35,12 +35,14 @@ size_t audit_due(struct audit *audit, size_t znode_count, int64_t now_ns, uint64
 	return (size_t)((periods + audit->period_ns - 1) / audit->period_ns);
 }
 
-struct znode *audit_next(struct audit *audit, struct znode *root)
+struct znode *audit_next(const struct audit *audit, struct znode *root)
 {
-	struct znode *node = audit->cursor ? audit->cursor : root;
+	return audit->cursor ? audit->cursor : root;
+}
 
+void audit_pass(struct audit *audit, const struct znode *node)
+{
 	audit->cursor = znode_next(node);
-	return node;
 }
 
 void audit_forget(struct audit *audit, const struct znode *node)

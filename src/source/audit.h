@@ -21,8 +21,9 @@ struct audit {
 void audit_init(struct audit *audit, int64_t period_ns);
 /* How many to look at now; 0: it is not time. random: any number. */
 size_t audit_due(struct audit *audit, size_t znode_count, int64_t now_ns, uint64_t random);
-/* The next one. */
-struct znode *audit_next(struct audit *audit, struct znode *root);
+/* The next one; audit_pass() goes on behind it. */
+struct znode *audit_next(const struct audit *audit, struct znode *root);
+void audit_pass(struct audit *audit, const struct znode *node);
 /* A znode goes away, which has no children. */
 void audit_forget(struct audit *audit, const struct znode *node);
 

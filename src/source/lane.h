@@ -37,6 +37,7 @@ struct lane {
 	uint64_t fence;	       /* the request of the sync that was sent last; 0: answered, or lost */
 	uint64_t fence_change; /* the number of the last change when it was sent */
 	bool fenced;	       /* it was answered */
+	bool fence_waits;      /* it is to be sent when the pause is over */
 
 	int64_t answered_boottime_ns; /* when the last probe was sent that was answered; 0: none */
 };

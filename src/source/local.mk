@@ -14,5 +14,6 @@ libsource_la_SOURCES = \
 	%D%/zookeeper_handle.c %D%/zookeeper_handle.h \
 	%D%/zookeeper_session.c %D%/zookeeper_session.h \
 	%D%/zookeeper_target.c \
+	%D%/zookeeper_tls.c %D%/zookeeper_tls.h \
 	%D%/zookeeper_write.c
-libsource_la_LIBADD = $(ZOOKEEPER_LIBS) $(EVENT_LIBS)
+libsource_la_LIBADD = $(ZOOKEEPER_LIBS) $(OPENSSL_LIBS) $(EVENT_LIBS)

@@ -12,6 +12,7 @@
 /* One line a source. */
 static const struct source_ops *const registry_sources[] = {
 	&zookeeper_source,
+	&zookeeper_tls_source,
 };
 
 #define REGISTRY_SOURCES (sizeof(registry_sources) / sizeof(*registry_sources))

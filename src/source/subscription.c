@@ -336,6 +336,25 @@ static bool lane_is_fenced(const struct subscription *subscription, const struct
 	return lane->fenced && lane->fence_change == subscription->changes;
 }
 
+/* Send a sync, unless one is under way; if it cannot be sent now, after a pause. */
+static void subscription_fence(struct subscription *subscription, unsigned int number, int64_t now_ns)
+{
+	struct lane *lane = subscription->lanes[number];
+	struct request *request = NULL;
+
+	if (!lane_may_send(lane) || (lane->fence != 0 && lane->fence_change == subscription->changes))
+		return;
+	if (now_ns >= lane->paused_until_ns) {
+		request = lane_ask(subscription, number, NULL, NULL, SUBSCRIPTION_SYNC, now_ns);
+		if (!request)
+			lane->paused_until_ns = now_ns + SUBSCRIPTION_LOST_PAUSE_NS;
+	}
+	lane->fence = request ? request->id : 0;
+	lane->fence_change = subscription->changes;
+	lane->fenced = false;
+	lane->fence_waits = !request;
+}
+
 /*
  * Whether each lane has answered a sync since the last change. If not, send
  * those that are wanting; a change before the answer makes another one needed.
@@ -347,19 +366,10 @@ static bool subscription_is_fenced(struct subscription *subscription, int64_t no
 	if (subscription->lane_count == 1)
 		return true; /* one session has one order */
 	for (unsigned int i = 0; i < subscription->lane_count; i++) {
-		struct lane *lane = subscription->lanes[i];
-		struct request *request;
-
-		if (lane_is_fenced(subscription, lane))
+		if (lane_is_fenced(subscription, subscription->lanes[i]))
 			continue;
 		fenced = false;
-		if (!lane_may_send(lane) ||
-		    (lane->fence != 0 && lane->fence_change == subscription->changes))
-			continue;
-		request = lane_ask(subscription, i, NULL, NULL, SUBSCRIPTION_SYNC, now_ns);
-		lane->fence = request ? request->id : 0;
-		lane->fence_change = subscription->changes;
-		lane->fenced = false;
+		subscription_fence(subscription, i, now_ns);
 	}
 	return fenced;
 }
@@ -374,6 +384,8 @@ static bool subscription_has_begun(const struct subscription *subscription)
 
 static void subscription_settle(struct subscription *subscription, int64_t now_ns)
 {
+	for (unsigned int i = 0; i < subscription->lane_count; i++)
+		subscription->lanes[i]->fence_waits = false;
 	if (!subscription_has_begun(subscription) || subscription->pending > 0)
 		return;
 	if (!subscription->settled && subscription->root_trouble[0] != '\0')
@@ -609,6 +621,10 @@ static void subscription_take_stat(struct subscription *subscription, struct zno
 		watch_lag(subscription, &node->data, reply->mzxid, node->mzxid, now_ns);
 		return;
 	}
+	if (node == subscription->tree.root && node->children.state == WATCH_IDLE) {
+		subscription_find_root(subscription); /* it was not there when its children were asked for */
+		return;
+	}
 	subscription->stats++;
 	subscription->stats_moved += moved;
 	if (!moved) {
@@ -707,6 +723,20 @@ static bool subscription_look_through(struct subscription *subscription, struct 
 	return true;
 }
 
+/*
+ * A child that is not listed because the listing is from before its creation:
+ * its own lane's server is ahead of the one that listed.
+ */
+static struct znode *subscription_unborn(const struct subscription *subscription, const struct znode *node,
+					 int64_t pzxid)
+{
+	struct znode *child = node->first_child;
+
+	while (child && (child->listing == subscription->listing || child->czxid <= pzxid))
+		child = child->sibling_next;
+	return child;
+}
+
 static void subscription_take_children(struct subscription *subscription, struct znode *node,
 				       const struct subscription_reply *reply, int64_t now_ns)
 {
@@ -719,6 +749,11 @@ static void subscription_take_children(struct subscription *subscription, struct
 	if (!subscription_look_through(subscription, node, reply)) {
 		subscription_failed(subscription, &node->children, SUBSCRIPTION_ERROR, "out of memory",
 				    now_ns);
+		return;
+	}
+	child = subscription_unborn(subscription, node, reply->pzxid);
+	if (child && node->children.failures < SUBSCRIPTION_OLD_LISTINGS) {
+		watch_lag(subscription, &node->children, reply->pzxid, child->czxid, now_ns);
 		return;
 	}
 	for (child = node->first_child; child; child = next) {
@@ -983,12 +1018,13 @@ static void subscription_send(struct subscription *subscription, unsigned int nu
 	}
 }
 
-static bool subscription_may_audit(const struct subscription *subscription, const struct znode *node)
+static bool subscription_wants_audit(const struct subscription *subscription, const struct znode *node)
 {
-	return node->audit == 0 && lane_may_send(subscription->lanes[node->lane]) &&
+	return node->audit == 0 && subscription->lanes[node->lane]->link == LANE_UP &&
 	       (node->data.state == WATCH_ARMED || node->children.state == WATCH_ARMED);
 }
 
+/* Where there is no room for a request, it goes on from there the next time: none is passed over. */
 static void subscription_audit(struct subscription *subscription, int64_t now_ns)
 {
 	size_t count, most = subscription->tree.node_count;
@@ -996,13 +1032,14 @@ static void subscription_audit(struct subscription *subscription, int64_t now_ns
 	if (!subscription->settled)
 		return;
 	count = audit_due(&subscription->audit, most, now_ns, subscription_random(subscription));
-	if (count > most)
-		count = most;
-	while (count-- > 0) {
+	for (; count > 0; count--) {
 		struct znode *node = audit_next(&subscription->audit, subscription->tree.root);
 
-		if (subscription_may_audit(subscription, node))
-			lane_ask(subscription, node->lane, node, &node->audit, SUBSCRIPTION_STAT, now_ns);
+		if (subscription_wants_audit(subscription, node) &&
+		    (!lane_may_send(subscription->lanes[node->lane]) ||
+		     !lane_ask(subscription, node->lane, node, &node->audit, SUBSCRIPTION_STAT, now_ns)))
+			return;
+		audit_pass(&subscription->audit, node);
 	}
 }
 
@@ -1029,7 +1066,7 @@ static int64_t lane_next_ns(const struct lane *lane)
 {
 	int64_t next_ns = requests_overdue_ns(&lane->requests, lane->request_ns);
 
-	if (lane->queue_first && lane_may_send(lane))
+	if ((lane->queue_first || lane->fence_waits) && lane_may_send(lane))
 		next_ns = subscription_earlier(next_ns, lane->paused_until_ns);
 	return next_ns;
 }

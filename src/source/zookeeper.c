@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "source/zookeeper_session.h"
+#include "source/zookeeper_tls.h"
 
 struct zookeeper {
 	struct source source;
@@ -233,6 +234,8 @@ static int zookeeper_start(struct source *source, struct event_base *loop, struc
 
 	assert(!common->mailbox);
 	err = zookeeper_secret_read(&common->target, &common->secret, message);
+	if (err == 0 && common->target.tls)
+		err = zookeeper_tls_check(common->target.tls, message);
 	if (err < 0)
 		return err;
 	common->mailbox = mailbox_open();
@@ -276,6 +279,16 @@ static void zookeeper_close_source(struct source *source)
 const struct source_ops zookeeper_source = {
 	.scheme = "zk",
 	.example = "zk://127.0.0.1:2181/app",
+	.open = zookeeper_open,
+	.start = zookeeper_start,
+	.close = zookeeper_close_source,
+	.put = zookeeper_put,
+	.remove = zookeeper_remove,
+};
+
+const struct source_ops zookeeper_tls_source = {
+	.scheme = "zks",
+	.example = "zks://127.0.0.1:2281/app?ca_file=ca.pem&cert_file=host.pem&key_file=host.key",
 	.open = zookeeper_open,
 	.start = zookeeper_start,
 	.close = zookeeper_close_source,

@@ -4,8 +4,10 @@
  * The ZooKeeper source: what its URI says.
  *
  *     zk://host[:port][,host[:port]...]/path[?option=value&...]
+ *     zks://...: the same with TLS, where the client library has it
  *
- * The port is 2181 unless said otherwise; an IPv6 address stands in brackets.
+ * The port is 2181 unless said otherwise, with TLS 2281; an IPv6 address stands
+ * in brackets.
  * The path is the set's root: a subtree, or a single znode. Options:
  *
  *     session_timeout_ms   1000 to 600000, 10000 unless given: after how long
@@ -21,9 +23,16 @@
  *     splay_seed           what that part is derived from; the host's name
  *                          unless given
  *
+ * With TLS, of which the first three are needed, all in PEM format:
+ *
+ *     ca_file              the certificates of those who vouch for servers
+ *     cert_file            our certificate, then those between it and its CA
+ *     key_file             its private key
+ *     key_password_file    a file with one line, the password of the key
+ *
  * Parts: zookeeper.c follows, on sessions of zookeeper_session.c;
  * zookeeper_write.c writes; zookeeper_handle.c is what both have of the C client;
- * zookeeper_target.c reads the URI. Which znodes to read when is not here but in
+ * zookeeper_tls.c is what it takes with TLS; zookeeper_target.c reads the URI. Which znodes to read when is not here but in
  * subscription.c.
  */
 #ifndef ZKCFG_SOURCE_ZOOKEEPER_H
@@ -35,6 +44,7 @@
 #include "source/source.h"
 
 #define ZOOKEEPER_PORT "2181"
+#define ZOOKEEPER_TLS_PORT "2281"
 #define ZOOKEEPER_TIMEOUT_MS 10000
 #define ZOOKEEPER_TIMEOUT_LEAST_MS 1000
 #define ZOOKEEPER_TIMEOUT_MOST_MS 600000
@@ -52,19 +62,30 @@
  */
 #define ZOOKEEPER_WATCHES_MOST_BYTES (ZOOKEEPER_REQUEST_MOST_BYTES - 128 * 1024)
 
+struct zookeeper_tls {
+	char *ca_file, *cert_file, *key_file;
+	char *key_password_file; /* NULL: none */
+};
+
 struct zookeeper_target {
 	char *hosts; /* host:port,host:port as the C client reads it */
 	char *path;
 	char *auth_file; /* NULL: none */
 	int session_timeout_ms;
-	int64_t audit_ms; /* 0: never */
-	int64_t splay_ms; /* 0: none */
-	char *splay_seed; /* NULL: the host's name */
+	int64_t audit_ms;	   /* 0: never */
+	int64_t splay_ms;	   /* 0: none */
+	char *splay_seed;	   /* NULL: the host's name */
+	struct zookeeper_tls *tls; /* NULL: none */
 };
 
 /* 0, or -EINVAL or -ENOMEM and message. Ends with zookeeper_target_free(). */
 int zookeeper_target_parse(const char *uri, struct zookeeper_target *target, struct message *message);
 void zookeeper_target_free(struct zookeeper_target *target);
+
+/* NULL: out of memory. Ends with zookeeper_tls_free(). */
+struct zookeeper_tls *zookeeper_tls_copy(const struct zookeeper_tls *tls);
+/* NULL is allowed. */
+void zookeeper_tls_free(struct zookeeper_tls *tls);
 
 /*
  * The secret of target->auth_file, "user:password"; NULL if there is no such
@@ -72,6 +93,8 @@ void zookeeper_target_free(struct zookeeper_target *target);
  * with zookeeper_secret_free().
  */
 int zookeeper_secret_read(const struct zookeeper_target *target, char **secret, struct message *message);
+/* The same for the password of tls->key_password_file, "password". */
+int zookeeper_key_password_read(const struct zookeeper_tls *tls, char **password, struct message *message);
 /* Wipe and free; NULL is allowed. */
 void zookeeper_secret_free(char *secret);
 
@@ -80,6 +103,7 @@ enum source_result zookeeper_put(const char *uri, const struct source_change *ch
 enum source_result zookeeper_remove(const char *uri, const struct source_change *change,
 				    struct message *message);
 
-extern const struct source_ops zookeeper_source;
+extern const struct source_ops zookeeper_source;     /* zk:// */
+extern const struct source_ops zookeeper_tls_source; /* zks:// */
 
 #endif

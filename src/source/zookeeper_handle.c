@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "source/zookeeper.h"
+#include "source/zookeeper_tls.h"
 
 #define HANDLE_STACK_BYTES (1024 * 1024)
 
@@ -36,6 +36,7 @@ struct zookeeper_handle {
 	struct mailbox *mailbox;
 	uint64_t number;
 	char *hosts, *secret;
+	struct zookeeper_tls *tls; /* NULL: none */
 	int session_timeout_ms;
 	pthread_cond_t changed; /* closing, or the last question answered; with the mailbox's lock */
 	bool closing;
@@ -411,17 +412,32 @@ static void handle_free(struct zookeeper_handle *handle)
 	}
 	pthread_cond_destroy(&handle->changed);
 	zookeeper_secret_free(handle->secret);
+	zookeeper_tls_free(handle->tls);
 	free(handle->hosts);
 	free(handle);
 }
 
-static zhandle_t *handle_connect(struct zookeeper_handle *handle)
+static zhandle_t *handle_init(struct zookeeper_handle *handle, struct message *message)
+{
+	zhandle_t *zh;
+
+	if (handle->tls)
+		return zookeeper_tls_init(handle->hosts, handle->tls, handle_watched,
+					  handle->session_timeout_ms, handle, handle_log, message);
+	zh = zookeeper_init2(handle->hosts, handle_watched, handle->session_timeout_ms, NULL, handle,
+			     ZOO_NO_LOG_CLIENTENV, handle_log);
+	if (!zh)
+		message_set(message, "%.256s cannot be resolved or connected to: %s", handle->hosts,
+			    strerror(errno));
+	return zh;
+}
+
+static zhandle_t *handle_connect(struct zookeeper_handle *handle, struct message *message)
 {
 	zhandle_t *zh;
 
 	zoo_set_debug_level(log_enabled(LOG_LEVEL_DEBUG) ? ZOO_LOG_LEVEL_INFO : ZOO_LOG_LEVEL_WARN);
-	zh = zookeeper_init2(handle->hosts, handle_watched, handle->session_timeout_ms, NULL, handle,
-			     ZOO_NO_LOG_CLIENTENV, handle_log);
+	zh = handle_init(handle, message);
 	if (!zh)
 		return NULL;
 	/* Names are resolved again after a loss, not at each turn of the client's loop. */
@@ -453,12 +469,15 @@ static void *handle_run(void *context)
 	struct zookeeper_handle *handle = context;
 	struct mailbox *mailbox = handle->mailbox;
 	uint64_t number = handle->number;
+	struct message message = { "" };
 	struct letter *letter;
-	zhandle_t *zh = handle_connect(handle);
+	zhandle_t *zh = handle_connect(handle, &message);
 
-	letter = letter_new(number, zh ? LETTER_OPENED : LETTER_FAILED, zh ? 0 : errno, 0);
-	if (letter)
+	letter = letter_new(number, zh ? LETTER_OPENED : LETTER_FAILED, zh ? 0 : errno, sizeof(message.text));
+	if (letter) {
 		letter->zh = zh;
+		memcpy(letter->bytes, message.text, sizeof(message.text));
+	}
 	pthread_mutex_lock(&mailbox->lock);
 	mailbox_post_locked(mailbox, letter);
 	handle_wait_locked(handle);
@@ -494,7 +513,8 @@ static int handle_start_thread(struct zookeeper_handle *handle)
 }
 
 struct zookeeper_handle *handle_open(struct mailbox *mailbox, uint64_t number, const char *hosts,
-				     int session_timeout_ms, const char *secret)
+				     int session_timeout_ms, const char *secret,
+				     const struct zookeeper_tls *tls)
 {
 	struct zookeeper_handle *handle = calloc(1, sizeof(*handle));
 	pthread_condattr_t attributes;
@@ -511,7 +531,8 @@ struct zookeeper_handle *handle_open(struct mailbox *mailbox, uint64_t number, c
 	handle->session_timeout_ms = session_timeout_ms;
 	handle->hosts = strdup(hosts);
 	handle->secret = secret ? strdup(secret) : NULL;
-	err = !handle->hosts || (secret && !handle->secret) ? ENOMEM : 0;
+	handle->tls = tls ? zookeeper_tls_copy(tls) : NULL;
+	err = !handle->hosts || (secret && !handle->secret) || (tls && !handle->tls) ? ENOMEM : 0;
 	if (err != 0)
 		goto free_handle;
 	pthread_mutex_lock(&mailbox->lock);

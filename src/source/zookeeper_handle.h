@@ -22,12 +22,14 @@
 
 #include <zookeeper/zookeeper.h>
 
+#include "source/zookeeper.h"
+
 struct mailbox;
 struct zookeeper_handle;
 
 enum letter_kind {
 	LETTER_OPENED,	/* zh is there */
-	LETTER_FAILED,	/* it could not be opened: code is an errno */
+	LETTER_FAILED,	/* it could not be opened: code is an errno, bytes say why */
 	LETTER_SESSION, /* the session's state is now code (ZOO_*_STATE) */
 	LETTER_CHANGE,	/* a watch fired: code is its type, bytes the path */
 	LETTER_REPLY,	/* code (ZOK, ...) is the outcome of request */
@@ -61,10 +63,11 @@ void mailbox_close(struct mailbox *mailbox);
 /*
  * Begin to connect; LETTER_OPENED or LETTER_FAILED follows. NULL and errno if
  * there is no thread or memory. number: another one for each handle of a
- * mailbox. secret: NULL, or user:password for digest.
+ * mailbox. secret: NULL, or user:password for digest. tls: NULL for none.
  */
 struct zookeeper_handle *handle_open(struct mailbox *mailbox, uint64_t number, const char *hosts,
-				     int session_timeout_ms, const char *secret);
+				     int session_timeout_ms, const char *secret,
+				     const struct zookeeper_tls *tls);
 /* Close, without waiting for it; LETTER_CLOSED follows. NULL is allowed. */
 void handle_close(struct zookeeper_handle *handle);
 

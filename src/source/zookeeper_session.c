@@ -25,6 +25,8 @@
  * from a backup, whose servers are behind what the client has seen.
  */
 #define SESSION_UNCONNECTED_TIMEOUTS 12
+/* With TLS, the client waits for ever for a server that takes connections and says nothing. */
+#define SESSION_UNCONNECTED_TLS_TIMEOUTS 3
 /* A handle that closes for longer is told of: its thread, and the client's, are still there. */
 #define SESSION_CLOSING_NS (30 * CLOCK_NS_PER_S)
 #define SESSION_PAUSE_FIRST_NS (CLOCK_NS_PER_S / 2)
@@ -76,7 +78,10 @@ static int64_t session_reply_ns(const struct zookeeper_session *session)
 
 static int64_t session_unconnected_most_ns(const struct zookeeper_session *session)
 {
-	return SESSION_UNCONNECTED_TIMEOUTS * session->common->target.session_timeout_ms * CLOCK_NS_PER_MS;
+	const struct zookeeper_target *target = &session->common->target;
+	int timeouts = target->tls ? SESSION_UNCONNECTED_TLS_TIMEOUTS : SESSION_UNCONNECTED_TIMEOUTS;
+
+	return (int64_t)timeouts * target->session_timeout_ms * CLOCK_NS_PER_MS;
 }
 
 /* Closing waits for what is under way, as long as the client does. */
@@ -202,7 +207,7 @@ static void session_open_handle(struct zookeeper_session *session, int64_t now_n
 
 	session->handle_number = ++common->handle_count;
 	session->handle = handle_open(common->mailbox, session->handle_number, common->target.hosts,
-				      common->target.session_timeout_ms, common->secret);
+				      common->target.session_timeout_ms, common->secret, common->target.tls);
 	session->unconnected_since_ns = now_ns;
 	if (session->handle)
 		return;
@@ -375,12 +380,11 @@ static void session_notified(struct zookeeper_session *session, int type, const 
 	subscription_notify(session->common->subscription, session->lane, change, path, now_ns);
 }
 
-static void session_failed_to_open(struct zookeeper_session *session, int error)
+static void session_failed_to_open(struct zookeeper_session *session, const char *reason)
 {
-	char detail[320];
+	char detail[sizeof(((struct message *)NULL)->text) + 16];
 
-	snprintf(detail, sizeof(detail), "%.200s cannot be resolved or connected to: %s; tried again",
-		 session->common->target.hosts, strerror(error));
+	snprintf(detail, sizeof(detail), "%s; tried again", reason);
 	subscription_disconnected(session->common->subscription, session->lane, detail);
 	session->replace_reason = "the last one could not be opened";
 	if (session->failures == 0)
@@ -401,7 +405,7 @@ void session_take_letter(struct zookeeper_session *session, const struct letter 
 		session_connected(session, now_ns);
 		break;
 	case LETTER_FAILED:
-		session_failed_to_open(session, letter->code);
+		session_failed_to_open(session, letter->bytes);
 		break;
 	case LETTER_SESSION:
 		session_changed(session, letter->code, now_ns);
@@ -483,7 +487,8 @@ void session_check(struct zookeeper_session *session, int64_t now_ns)
 		return;
 	if (!session->connected &&
 	    now_ns - session->unconnected_since_ns >= session_unconnected_most_ns(session))
-		session->replace_reason = "no server has taken it back for 12 session timeouts: all of them are "
+		session->replace_reason = "no server has taken it back for 12 session timeouts, or 3 with "
+					  "TLS: all of them are "
 					  "away, or went back behind what was seen already";
 	if (session->begun && session->connected && session->probing &&
 	    now_ns - session->probe_sent_ns >= session_reply_ns(session))

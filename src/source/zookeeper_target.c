@@ -14,6 +14,11 @@
 #include "source/zookeeper.h"
 
 #define TARGET_HOST_FORM "expected host:port[,host:port...], an IPv6 address in brackets"
+#ifdef HAVE_ZOOKEEPER_INIT_SSL
+#define TARGET_HAS_TLS true
+#else
+#define TARGET_HAS_TLS false
+#endif
 #define TARGET_SECRET_MOST_BYTES 1024
 
 static bool target_is_port(const char *text, size_t length)
@@ -29,7 +34,7 @@ static bool target_is_port(const char *text, size_t length)
 }
 
 /* One host, without brackets: the C client takes what is behind the last colon for the port. */
-static bool target_add_host(struct buffer *hosts, const char *text, size_t length)
+static bool target_add_host(struct buffer *hosts, const char *text, size_t length, const char *usual_port)
 {
 	const char *end = text + length, *host = text, *port;
 	size_t host_length;
@@ -58,19 +63,19 @@ static bool target_add_host(struct buffer *hosts, const char *text, size_t lengt
 	if (port < end)
 		buffer_append(hosts, port + 1, (size_t)(end - port) - 1);
 	else
-		buffer_append(hosts, ZOOKEEPER_PORT, strlen(ZOOKEEPER_PORT));
+		buffer_append(hosts, usual_port, strlen(usual_port));
 	return true;
 }
 
 static int target_take_hosts(const struct uri *uri, struct zookeeper_target *target, struct message *message)
 {
-	const char *text = uri->authority;
+	const char *text = uri->authority, *usual_port = target->tls ? ZOOKEEPER_TLS_PORT : ZOOKEEPER_PORT;
 	struct buffer hosts = { 0 };
 
 	for (;;) {
 		size_t length = strcspn(text, ",");
 
-		if (!target_add_host(&hosts, text, length)) {
+		if (!target_add_host(&hosts, text, length, usual_port)) {
 			message_set(message, "\"%.*s\" in \"%s\" is no host; " TARGET_HOST_FORM, (int)length,
 				    text, uri->authority);
 			buffer_free(&hosts);
@@ -90,6 +95,55 @@ static int target_take_hosts(const struct uri *uri, struct zookeeper_target *tar
 	return 0;
 }
 
+/* The next character of UTF-8, and its length; -1: it is none. */
+static int32_t target_character(const char *text, size_t *length)
+{
+	static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char first = (unsigned char)*text;
+	int32_t character;
+
+	*length = first < 0x80	 ? 1
+		  : first < 0xc0 ? 0
+		  : first < 0xe0 ? 2
+		  : first < 0xf0 ? 3
+		  : first < 0xf8 ? 4
+				 : 0;
+	if (*length <= 1)
+		return *length == 1 ? first : -1;
+	character = first & (0xff >> (*length + 1));
+	for (size_t i = 1; i < *length; i++) {
+		if (((unsigned char)text[i] & 0xc0) != 0x80)
+			return -1;
+		character = character << 6 | ((unsigned char)text[i] & 0x3f);
+	}
+	return character < least[*length] ? -1 : character;
+}
+
+/* What ZooKeeper's servers take in a path: of UTF-16, and of that not all. */
+static int target_check_characters(const char *path, struct message *message)
+{
+	size_t length;
+
+	for (const char *at = path; *at != '\0'; at += length) {
+		int32_t character = target_character(at, &length);
+
+		if (character < 0) {
+			message_set(message, "the path %s is not UTF-8 at its byte %zu; expected UTF-8", path,
+				    (size_t)(at - path) + 1);
+			return -EINVAL;
+		}
+		if ((character >= 0x7f && character <= 0x9f) ||
+		    (character >= 0xd800 && character <= 0xf8ff) || character >= 0xfff0) {
+			message_set(message,
+				    "the path %s has the character U+%04X; ZooKeeper takes none of U+007F to "
+				    "U+009F, U+D800 to U+F8FF, and from U+FFF0 on",
+				    path, (unsigned int)character);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 static int target_take_path(struct uri *uri, struct zookeeper_target *target, struct message *message)
 {
 	const char *part = uri->path;
@@ -106,6 +160,8 @@ static int target_take_path(struct uri *uri, struct zookeeper_target *target, st
 		}
 		part += length;
 	}
+	if (target_check_characters(uri->path, message) < 0)
+		return -EINVAL;
 	target->path = uri->path;
 	uri->path = NULL;
 	return 0;
@@ -183,28 +239,79 @@ static int target_take_auth_file(struct uri_option *option, struct zookeeper_tar
 static int target_take_splay_seed(struct uri_option *option, struct zookeeper_target *target,
 				  struct message *message)
 {
-	return target_take_text(option, &target->splay_seed, "a text that differs from host to host", message);
+	return target_take_text(option, &target->splay_seed, "a text that differs from host to host",
+				message);
+}
+
+/* The client takes all of them as one text, with commas between. */
+static int target_take_tls_file(struct uri_option *option, char **file, const char *expected,
+				struct message *message)
+{
+	if (strchr(option->value, ',')) {
+		message_set(message,
+			    "%s has a comma in its name, %.256s: the ZooKeeper client takes its files as "
+			    "one list with commas; expected a name without one",
+			    option->key, option->value);
+		return -EINVAL;
+	}
+	return target_take_text(option, file, expected, message);
+}
+
+static int target_take_ca_file(struct uri_option *option, struct zookeeper_target *target,
+			       struct message *message)
+{
+	return target_take_tls_file(option, &target->tls->ca_file, "the path of a file with CA certificates",
+				    message);
+}
+
+static int target_take_cert_file(struct uri_option *option, struct zookeeper_target *target,
+				 struct message *message)
+{
+	return target_take_tls_file(option, &target->tls->cert_file, "the path of a file with a certificate",
+				    message);
+}
+
+static int target_take_key_file(struct uri_option *option, struct zookeeper_target *target,
+				struct message *message)
+{
+	return target_take_tls_file(option, &target->tls->key_file, "the path of a file with a private key",
+				    message);
+}
+
+/* The client never sees this one's name. */
+static int target_take_key_password_file(struct uri_option *option, struct zookeeper_target *target,
+					 struct message *message)
+{
+	return target_take_text(option, &target->tls->key_password_file, "the path of a file with a password",
+				message);
 }
 
 static const struct target_option {
 	const char *name;
 	int (*take)(struct uri_option *option, struct zookeeper_target *target, struct message *message);
+	bool is_tls; /* for zks:// only */
 } target_options[] = {
-	{ "session_timeout_ms", target_take_timeout },
-	{ "auth_file", target_take_auth_file },
-	{ "audit", target_take_audit },
-	{ "splay", target_take_splay },
-	{ "splay_seed", target_take_splay_seed },
+	{ "session_timeout_ms", target_take_timeout, false },
+	{ "auth_file", target_take_auth_file, false },
+	{ "audit", target_take_audit, false },
+	{ "splay", target_take_splay, false },
+	{ "splay_seed", target_take_splay_seed, false },
+	{ "ca_file", target_take_ca_file, true },
+	{ "cert_file", target_take_cert_file, true },
+	{ "key_file", target_take_key_file, true },
+	{ "key_password_file", target_take_key_password_file, true },
 };
 
 #define TARGET_OPTIONS_COUNT (sizeof(target_options) / sizeof(*target_options))
 
-static int target_refuse_option(const struct uri_option *option, struct message *message)
+static int target_refuse_option(const struct uri_option *option, const struct zookeeper_target *target,
+				struct message *message)
 {
 	struct buffer list = { 0 };
 
 	for (size_t i = 0; i < TARGET_OPTIONS_COUNT; i++)
-		buffer_printf(&list, "%s%s", i == 0 ? "" : ", ", target_options[i].name);
+		if (target->tls || !target_options[i].is_tls)
+			buffer_printf(&list, "%s%s", i == 0 ? "" : ", ", target_options[i].name);
 	message_set(message, "the option %.64s is not known; expected %.*s", option->key,
 		    (int)list.size_bytes, list.bytes ? list.bytes : "");
 	buffer_free(&list);
@@ -214,10 +321,15 @@ static int target_refuse_option(const struct uri_option *option, struct message 
 static int target_take_option(struct uri_option *option, struct zookeeper_target *target,
 			      struct message *message)
 {
-	for (size_t i = 0; i < TARGET_OPTIONS_COUNT; i++)
-		if (strcmp(option->key, target_options[i].name) == 0)
+	for (size_t i = 0; i < TARGET_OPTIONS_COUNT; i++) {
+		if (strcmp(option->key, target_options[i].name) != 0)
+			continue;
+		if (target->tls || !target_options[i].is_tls)
 			return target_options[i].take(option, target, message);
-	return target_refuse_option(option, message);
+		message_set(message, "%s is for zks://, which has TLS; zk:// has none", option->key);
+		return -EINVAL;
+	}
+	return target_refuse_option(option, target, message);
 }
 
 static int target_take_options(struct uri *uri, struct zookeeper_target *target, struct message *message)
@@ -229,6 +341,37 @@ static int target_take_options(struct uri *uri, struct zookeeper_target *target,
 			return err;
 	}
 	return 0;
+}
+
+/* zks:// as against zk://. */
+static int target_take_scheme(const struct uri *uri, struct zookeeper_target *target, struct message *message)
+{
+	if (strcmp(uri->scheme, "zks") != 0)
+		return 0;
+	if (TARGET_HAS_TLS) {
+		target->tls = calloc(1, sizeof(*target->tls));
+		return target->tls ? 0 : -ENOMEM;
+	}
+	message_set(message,
+		    "zks:// needs TLS, which the ZooKeeper client library that zkcfg was built with does not "
+		    "have (no zookeeper_init_ssl); expected one built with OpenSSL, or zk://");
+	return -EINVAL;
+}
+
+static int target_check_tls(const struct zookeeper_target *target, struct message *message)
+{
+	const struct zookeeper_tls *tls = target->tls;
+
+	if (!tls || (tls->ca_file && tls->cert_file && tls->key_file))
+		return 0;
+	message_set(
+		message,
+		"zks:// without %s; expected ca_file, cert_file and key_file: the ZooKeeper client has no "
+		"TLS without them",
+		!tls->ca_file	  ? "ca_file"
+		: !tls->cert_file ? "cert_file"
+				  : "key_file");
+	return -EINVAL;
 }
 
 int zookeeper_target_parse(const char *uri_text, struct zookeeper_target *target, struct message *message)
@@ -243,11 +386,15 @@ int zookeeper_target_parse(const char *uri_text, struct zookeeper_target *target
 	err = uri_parse(uri_text, &uri, message);
 	if (err < 0)
 		goto out;
-	err = target_take_hosts(&uri, &parsed, message);
+	err = target_take_scheme(&uri, &parsed, message);
+	if (err == 0)
+		err = target_take_hosts(&uri, &parsed, message);
 	if (err == 0)
 		err = target_take_path(&uri, &parsed, message);
 	if (err == 0)
 		err = target_take_options(&uri, &parsed, message);
+	if (err == 0)
+		err = target_check_tls(&parsed, message);
 	uri_free(&uri);
 out:
 	if (err == -ENOMEM)
@@ -265,33 +412,78 @@ void zookeeper_target_free(struct zookeeper_target *target)
 	free(target->path);
 	free(target->auth_file);
 	free(target->splay_seed);
+	zookeeper_tls_free(target->tls);
 	*target = (struct zookeeper_target){ 0 };
 }
 
-/* One line, user:password; ends the text behind it. */
-static bool target_is_secret(char *text)
+struct zookeeper_tls *zookeeper_tls_copy(const struct zookeeper_tls *tls)
+{
+	struct zookeeper_tls *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	copy->ca_file = strdup(tls->ca_file);
+	copy->cert_file = strdup(tls->cert_file);
+	copy->key_file = strdup(tls->key_file);
+	copy->key_password_file = tls->key_password_file ? strdup(tls->key_password_file) : NULL;
+	if (copy->ca_file && copy->cert_file && copy->key_file &&
+	    !copy->key_password_file == !tls->key_password_file)
+		return copy;
+	zookeeper_tls_free(copy);
+	return NULL;
+}
+
+void zookeeper_tls_free(struct zookeeper_tls *tls)
+{
+	if (!tls)
+		return;
+	free(tls->ca_file);
+	free(tls->cert_file);
+	free(tls->key_file);
+	free(tls->key_password_file);
+	free(tls);
+}
+
+/* One line, which is not empty; ends the text behind it. */
+static bool target_is_line(char *text)
 {
 	size_t length = strcspn(text, "\r\n");
 
 	if (text[length + strspn(text + length, "\r\n")] != '\0')
 		return false;
 	text[length] = '\0';
-	return strchr(text, ':') != NULL && text[0] != ':';
+	return length > 0;
 }
 
-int zookeeper_secret_read(const struct zookeeper_target *target, char **secret, struct message *message)
+static bool target_is_user_and_password(const char *line)
+{
+	return strchr(line, ':') != NULL && line[0] != ':';
+}
+
+/* As it is handed over in one list with commas. */
+static bool target_is_key_password(const char *line)
+{
+	return strchr(line, ',') == NULL;
+}
+
+struct target_secret {
+	const char *option;
+	const char *file;
+	const char *expected;
+	bool (*is_right)(const char *line);
+};
+
+static int target_read_secret(const struct target_secret *wanted, char **secret, struct message *message)
 {
 	struct buffer text = { 0 };
 	struct stat st;
 	int err;
 
-	*secret = NULL;
-	if (!target->auth_file)
-		return 0;
-	err = file_read(target->auth_file, TARGET_SECRET_MOST_BYTES, &text);
+	err = file_read(wanted->file, TARGET_SECRET_MOST_BYTES, &text);
 	if (err < 0) {
-		message_set(message, "auth_file %s cannot be read: %s%s", target->auth_file, strerror(-err),
-			    err == -EFBIG ? " (more than 1024 bytes; expected one line, user:password)" : "");
+		message_set(message, "%s %.256s cannot be read: %s%s%s%s", wanted->option, wanted->file,
+			    strerror(-err), err == -EFBIG ? " (more than 1024 bytes; expected " : "",
+			    err == -EFBIG ? wanted->expected : "", err == -EFBIG ? ")" : "");
 		goto free_text;
 	}
 	buffer_append(&text, "", 1);
@@ -300,16 +492,17 @@ int zookeeper_secret_read(const struct zookeeper_target *target, char **secret, 
 		message_set(message, "out of memory");
 		goto free_text;
 	}
-	if (strlen(text.bytes) + 1 != text.size_bytes || !target_is_secret(text.bytes)) {
+	if (strlen(text.bytes) + 1 != text.size_bytes || !target_is_line(text.bytes) ||
+	    !wanted->is_right(text.bytes)) {
 		err = -EINVAL;
-		message_set(message, "auth_file %s does not hold what was expected: one line, user:password",
-			    target->auth_file);
+		message_set(message, "%s %.256s does not hold what was expected: %s", wanted->option,
+			    wanted->file, wanted->expected);
 		goto free_text;
 	}
-	if (stat(target->auth_file, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO) & ~(mode_t)S_IRGRP) != 0)
-		log_warning("auth_file %s has mode %04o: others than its owner and group have access to the "
+	if (stat(wanted->file, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO) & ~(mode_t)S_IRGRP) != 0)
+		log_warning("%s %s has mode %04o: others than its owner and group have access to the "
 			    "password; expected 0600 or 0640",
-			    target->auth_file, (unsigned int)st.st_mode & 07777);
+			    wanted->option, wanted->file, (unsigned int)st.st_mode & 07777);
 	*secret = text.bytes;
 	return 0;
 free_text:
@@ -317,6 +510,24 @@ free_text:
 		explicit_bzero(text.bytes, text.size_bytes);
 	buffer_free(&text);
 	return err;
+}
+
+int zookeeper_secret_read(const struct zookeeper_target *target, char **secret, struct message *message)
+{
+	struct target_secret wanted = { "auth_file", target->auth_file, "one line, user:password",
+					target_is_user_and_password };
+
+	*secret = NULL;
+	return target->auth_file ? target_read_secret(&wanted, secret, message) : 0;
+}
+
+int zookeeper_key_password_read(const struct zookeeper_tls *tls, char **password, struct message *message)
+{
+	struct target_secret wanted = { "key_password_file", tls->key_password_file,
+					"one line, a password without commas", target_is_key_password };
+
+	*password = NULL;
+	return tls->key_password_file ? target_read_secret(&wanted, password, message) : 0;
 }
 
 void zookeeper_secret_free(char *secret)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "source/zookeeper.h"
 #include "source/zookeeper_handle.h"
+#include "source/zookeeper_tls.h"
 
 /* In a create request besides path and data: header, lengths, flags, and the one entry of an open ACL. */
 #define WRITE_OVERHEAD_BYTES 47
@@ -34,7 +35,7 @@ struct writer {
 	uint64_t request;
 	int32_t version; /* of the last reply */
 	unsigned int losses;
-	int open_errno;
+	struct message open_message; /* why there is no handle */
 	bool connected;
 };
 
@@ -69,7 +70,7 @@ static int writer_session(struct writer *writer, const struct letter *letter)
 	if (letter->kind == LETTER_OPENED)
 		writer->zh = letter->zh;
 	if (letter->kind == LETTER_FAILED) {
-		writer->open_errno = letter->code;
+		message_set(&writer->open_message, "%s", letter->bytes);
 		return WRITE_UNOPENED;
 	}
 	if (letter->kind != LETTER_SESSION)
@@ -303,8 +304,7 @@ static enum source_result writer_result(struct writer *writer, const struct sour
 		message_set(message, "%s refused the user and password of auth_file", hosts);
 		return SOURCE_FAILED;
 	case WRITE_UNOPENED:
-		message_set(message, "%s cannot be resolved or connected to: %s", hosts,
-			    strerror(writer->open_errno));
+		message_set(message, "%s", writer->open_message.text);
 		return SOURCE_FAILED;
 	case WRITE_EXPIRED:
 		message_set(message, "the session with %s expired: %s may be written or not", hosts, path);
@@ -348,6 +348,8 @@ static enum source_result writer_open(struct writer *writer, const char *uri,
 		return result;
 	if (zookeeper_secret_read(&writer->target, &writer->secret, writer->message) < 0)
 		return SOURCE_INVALID;
+	if (writer->target.tls && zookeeper_tls_check(writer->target.tls, writer->message) < 0)
+		return SOURCE_INVALID;
 	return SOURCE_DONE;
 }
 
@@ -359,7 +361,8 @@ static enum source_result writer_run(struct writer *writer, const struct source_
 	writer->mailbox = mailbox_open();
 	if (writer->mailbox)
 		writer->handle = handle_open(writer->mailbox, 1, writer->target.hosts,
-					     writer->target.session_timeout_ms, writer->secret);
+					     writer->target.session_timeout_ms, writer->secret,
+					     writer->target.tls);
 	if (!writer->handle) {
 		message_set(writer->message, "no ZooKeeper handle can be opened: %s", strerror(errno));
 		return SOURCE_FAILED;

@@ -952,19 +952,6 @@ START_TEST(server_that_hangs_is_away_and_comes_back)
 }
 END_TEST
 
-START_TEST(ipv6_address_in_brackets_is_reached)
-{
-	struct zk_server *server = zk_server_new(&(struct zk_server_options){ .address = "::1" });
-
-	zk_server_start(server);
-	ck_assert_int_eq(zk_server_hosts(server)[0], '[');
-	follow(server, "/");
-	await(seen.settled_count == 1);
-	stop_source();
-	zk_server_free(server);
-}
-END_TEST
-
 /* --- put and remove ------------------------------------------------------------ */
 
 static enum source_result put_at(const struct zk_server *server, const char *rest, const char *bytes,
@@ -1193,6 +1180,53 @@ END_TEST
 
 /* -------------------------------------------------------------------------------- */
 
+/* Written and followed; and where another server before it in the list is not there. */
+START_TEST(ipv6_address_in_brackets_is_reached)
+{
+	struct zk_server *server = zk_server_new(&(struct zk_server_options){ .address = "::1" });
+	struct message message = { "" };
+	int64_t version = -1;
+	char uri[256];
+
+	zk_server_start(server);
+	ck_assert_int_eq(zk_server_hosts(server)[0], '[');
+	ck_assert_msg(put_at(server, "/v6/a", "1", 1, -1, &version, &message) == SOURCE_DONE, "%s",
+		      message.text);
+	follow(server, "/v6");
+	await(is_text("a", "1"));
+	stop_source();
+	snprintf(uri, sizeof(uri), "zk://[::1]:1,%s/v6", zk_server_hosts(server));
+	open_source(uri);
+	start_source();
+	await(is_text("a", "1"));
+	ck_assert_int_eq(put_at(server, "/v6/a", "2", 1, 0, &version, &message), SOURCE_DONE);
+	await(is_text("a", "2"));
+	stop_source();
+	zk_server_free(server);
+}
+END_TEST
+
+/* As it is in the URI, or as %XX; and a name is its bytes: a letter with its mark in one is another one. */
+START_TEST(unicode_paths_are_written_and_removed)
+{
+	struct message message = { "" };
+	int64_t version = -1;
+
+	follow(shared, "/t");
+	ck_assert_int_eq(put("/t/\xc3\xbc", "one", -1, &version, &message), SOURCE_DONE);
+	ck_assert_int_eq(put("/t/u%CC%88", "two", -1, &version, &message), SOURCE_DONE);
+	ck_assert_int_eq(put("/t/%E9%85%8D/\xe6\xa8\xa3", "three", -1, &version, &message), SOURCE_DONE);
+	await(is_text("\xc3\xbc", "one") && is_text("u\xcc\x88", "two") &&
+	      is_text("\xe9\x85\x8d/\xe6\xa8\xa3", "three"));
+	ck_assert_int_eq(put("/t/%C3%BC", "once more", 0, &version, &message), SOURCE_DONE);
+	ck_assert_int_eq(version, 1);
+	await(is_text("\xc3\xbc", "once more"));
+	ck_assert_int_eq(remove_at("/t/%E9%85%8D/%E6%A8%A3", -1, &message), SOURCE_DONE);
+	await(!*find("\xe9\x85\x8d/\xe6\xa8\xa3"));
+	ck_assert(is_text("u\xcc\x88", "two"));
+}
+END_TEST
+
 static bool has_ipv6(void)
 {
 	struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
@@ -1236,6 +1270,7 @@ static void add_tests(TCase *tcase)
 		size_limit_is_exactly_the_servers,
 		server_that_hangs_up_on_what_is_too_large_is_named,
 		put_and_remove_without_permission_say_so,
+		unicode_paths_are_written_and_removed,
 	};
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)

@@ -147,7 +147,8 @@ static void write_config(const struct daemon_host *host, const char *path)
 	fprintf(file, "<zkcfgd><set name=\"app\" source=\"");
 	for (const char *at = host->uri; *at; at++)
 		fputs(*at == '&' ? "&amp;" : (char[]){ *at, '\0' }, file);
-	fprintf(file, "\" %s/></zkcfgd>\n", host->attributes ? host->attributes : "");
+	fprintf(file, "\" %s>%s</set></zkcfgd>\n", host->attributes ? host->attributes : "",
+		host->elements ? host->elements : "");
 	if (fclose(file) != 0)
 		_exit(126);
 }

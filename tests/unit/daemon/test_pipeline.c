@@ -1922,14 +1922,14 @@ START_TEST(nothing_is_committed_without_a_marker_at_the_source)
 {
 	open_marked();
 	settle();
-	assert_detail("the commit marker release/marker is not at the source: nothing is committed until it is");
+	assert_detail("the commit marker release/marker is missing or empty at the source: nothing is committed until it is there");
 	tell("a.xml", "<v>1</v>", 10);
 	settle();
 	verify();
 	run_ms(300);
 	ck_assert_uint_eq(seq(), 0);
 	ck_assert_int_eq(unverified_ms(), -1);
-	assert_detail("1 change waits for the commit marker release/marker, which is not at the source");
+	assert_detail("1 change waits for the commit marker release/marker, which is missing or empty at the source");
 	mark(9); /* one that is older than what is there */
 	settle();
 	ck_assert_uint_eq(seq(), 0);
@@ -1942,8 +1942,11 @@ START_TEST(nothing_is_committed_without_a_marker_at_the_source)
 	tell("a.xml", "<v>2</v>", 12);
 	settle();
 	ck_assert_uint_eq(seq(), 1);
-	assert_detail("which is not at the source");
+	assert_detail("which is missing or empty at the source");
 	tell_recreated("release/marker", "", 13, 13);
+	settle();
+	ck_assert_uint_eq(seq(), 1); /* empty is missing */
+	tell_recreated("release/marker", "1", 13, 14);
 	settle();
 	ck_assert_uint_eq(seq(), 2);
 }

@@ -16,20 +16,25 @@ START_TEST(source_is_found_by_its_scheme)
 	ck_assert_ptr_nonnull(ops);
 	ck_assert_str_eq(ops->scheme, "zk");
 	ck_assert_ptr_eq(source_find(ops->example, &message), ops);
+	ops = source_find("zks://h/a", &message);
+	ck_assert_ptr_nonnull(ops);
+	ck_assert_str_eq(ops->scheme, "zks");
+	ck_assert_ptr_eq(source_find(ops->example, &message), ops);
 	ck_assert_str_eq(message.text, "");
 }
 END_TEST
 
 START_TEST(unknown_scheme_is_answered_with_the_list)
 {
-	static const char *const uris[] = { "zz://h/a", "z://h", "zkk://h", "/etc/app.xml",
-					    "",		"://",	 "ZK://h/a" };
+	static const char *const uris[] = { "zz://h/a",	    "z://h", "zkk://h", "zkss://h",
+					    "/etc/app.xml", "",	     "://",	"ZK://h/a" };
 
 	for (size_t i = 0; i < sizeof(uris) / sizeof(*uris); i++) {
 		struct message message = { "" };
 
 		ck_assert_ptr_null(source_find(uris[i], &message));
-		ck_assert_msg(strstr(message.text, "zk:// (as zk://127.0.0.1:2181/app)"), "%s", message.text);
+		ck_assert_msg(strstr(message.text, "zk:// (as zk://127.0.0.1:2181/app), zks:// (as zks://"),
+			      "%s", message.text);
 	}
 }
 END_TEST
@@ -47,6 +52,8 @@ static const struct {
 	{ "zk://h?token_file=x", "zk://h?token_file" },
 	{ "no uri", "no uri" },
 	{ "", "" },
+	{ "zks://h/a?ca_file=/c&cert_file=/d&key_file=/e&key_password_file=/f",
+	  "zks://h/a?ca_file&cert_file&key_file&key_password_file" },
 	{ "zk://h/a?", "zk://h/a?" },
 	{ "zk://h/a?&&", "zk://h/a?&&" },
 };
@@ -87,6 +94,13 @@ static const struct {
 	{ "zk://h", "h:2181", "/" },
 	{ "zk://h/a%20b", "h:2181", "/a b" },
 	{ "zk://h/..a/.b/c.", "h:2181", "/..a/.b/c." },
+	{ "zk://[::1]:2181,[fe80::1:2]/a", "::1:2181,fe80::1:2:2181", "/a" },
+	{ "zk://[::ffff:10.0.0.1]:7/a", "::ffff:10.0.0.1:7", "/a" },
+	{ "zk://h/gr%C3%BC%C3%9F/%E9%85%8D", "h:2181", "/gr\xc3\xbc\xc3\x9f/\xe9\x85\x8d" },
+	{ "zk://h/gr\xc3\xbc\xc3\x9f", "h:2181", "/gr\xc3\xbc\xc3\x9f" },
+	{ "zk://h/a%3Fb%23c%25", "h:2181", "/a?b#c%" },
+	{ "zk://h/%C2%A0%DF%BF%E0%A0%80%ED%9F%BF%EF%A4%80%EF%BF%AF", "h:2181",
+	  "/\xc2\xa0\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xef\xa4\x80\xef\xbf\xaf" },
 };
 
 START_TEST(hosts_and_path_are_as_the_client_wants_them)
@@ -99,6 +113,7 @@ START_TEST(hosts_and_path_are_as_the_client_wants_them)
 	ck_assert_str_eq(target.path, targets[_i].path);
 	ck_assert_int_eq(target.session_timeout_ms, 10000);
 	ck_assert_ptr_null(target.auth_file);
+	ck_assert_ptr_null(target.tls);
 	ck_assert_int_eq(target.audit_ms, 300000);
 	ck_assert_int_eq(target.splay_ms, 0);
 	ck_assert_ptr_null(target.splay_seed);
@@ -174,8 +189,29 @@ static const struct {
 	{ "zk://h/a//b", "empty part" },
 	{ "zk://h/a/./b", "empty part" },
 	{ "zk://h/..", "empty part" },
+	{ "zk://h/a/%FF", "is not UTF-8 at its byte 4; expected UTF-8" },
+	{ "zk://h/%80", "is not UTF-8 at its byte 2" },
+	{ "zk://h/%C3", "is not UTF-8 at its byte 2" },
+	{ "zk://h/%C3a", "is not UTF-8 at its byte 2" },
+	{ "zk://h/%E9%85", "is not UTF-8 at its byte 2" },
+	{ "zk://h/%F0%9F%90", "is not UTF-8 at its byte 2" },
+	{ "zk://h/%C1%81", "is not UTF-8 at its byte 2" },
+	{ "zk://h/%E0%9F%BF", "is not UTF-8 at its byte 2" },
+	{ "zk://h/%F0%8F%BF%BF", "is not UTF-8 at its byte 2" },
+	{ "zk://h/%F8%88%80%80%80", "is not UTF-8 at its byte 2" },
+	{ "zk://h/a%C2%80", "has the character U+0080; ZooKeeper takes none of U+007F to U+009F" },
+	{ "zk://h/a%C2%9F", "U+009F;" },
+	{ "zk://h/a%ED%A0%80", "U+D800;" },
+	{ "zk://h/a%EE%80%80", "U+E000;" },
+	{ "zk://h/a%EF%A3%BF", "U+F8FF;" },
+	{ "zk://h/a%EF%BF%B0", "U+FFF0;" },
+	{ "zk://h/\xf0\x9f\x90\x98", "U+1F418;" },
 	{ "zk://h/a?x=1", "the option x is not known; expected session_timeout_ms, auth_file, audit, "
-				"splay, splay_seed" },
+			  "splay, splay_seed" },
+	{ "zk://h/a?ca_file=/c", "ca_file is for zks://, which has TLS; zk:// has none" },
+	{ "zk://h/a?cert_file=/c", "cert_file is for zks://" },
+	{ "zk://h/a?key_file=/c", "key_file is for zks://" },
+	{ "zk://h/a?key_password_file=/c", "key_password_file is for zks://" },
 	{ "zk://h/a?auth_file=", "auth_file is empty" },
 	{ "zk://h/a?session_timeout_ms=", "1000 to 600000" },
 	{ "zk://h/a?session_timeout_ms=999", "1000 to 600000" },
@@ -211,6 +247,92 @@ START_TEST(wrong_uri_is_refused_with_what_was_expected)
 }
 END_TEST
 
+/* --- what a zks:// URI says ------------------------------------------------- */
+
+#define TLS_FILES "ca_file=/c&cert_file=/d&key_file=/e"
+
+#ifdef HAVE_ZOOKEEPER_INIT_SSL
+
+START_TEST(tls_files_are_taken)
+{
+	struct zookeeper_target target;
+	struct message message = { "" };
+
+	ck_assert_msg(zookeeper_target_parse("zks://h,[::1]:1/a?" TLS_FILES, &target, &message) == 0, "%s",
+		      message.text);
+	ck_assert_str_eq(target.hosts, "h:2281,::1:1");
+	ck_assert_str_eq(target.tls->ca_file, "/c");
+	ck_assert_str_eq(target.tls->cert_file, "/d");
+	ck_assert_str_eq(target.tls->key_file, "/e");
+	ck_assert_ptr_null(target.tls->key_password_file);
+	zookeeper_target_free(&target);
+}
+END_TEST
+
+START_TEST(copy_of_tls_files_is_whole)
+{
+	struct zookeeper_target target;
+	struct message message = { "" };
+	struct zookeeper_tls *copy;
+
+	ck_assert_int_eq(
+		zookeeper_target_parse("zks://h/a?" TLS_FILES "&key_password_file=/f,g", &target, &message),
+		0);
+	copy = zookeeper_tls_copy(target.tls);
+	zookeeper_target_free(&target);
+	ck_assert_str_eq(copy->ca_file, "/c");
+	ck_assert_str_eq(copy->cert_file, "/d");
+	ck_assert_str_eq(copy->key_file, "/e");
+	ck_assert_str_eq(copy->key_password_file, "/f,g");
+	zookeeper_tls_free(copy);
+	zookeeper_tls_free(NULL);
+}
+END_TEST
+
+static const struct {
+	const char *uri, *expected;
+} tls_wrongs[] = {
+	{ "zks://h/a", "zks:// without ca_file; expected ca_file, cert_file and key_file" },
+	{ "zks://h/a?cert_file=/d&key_file=/e", "zks:// without ca_file" },
+	{ "zks://h/a?ca_file=/c&key_file=/e", "zks:// without cert_file" },
+	{ "zks://h/a?ca_file=/c&cert_file=/d", "zks:// without key_file" },
+	{ "zks://h/a?ca_file=", "ca_file is empty; expected the path of a file with CA certificates" },
+	{ "zks://h/a?cert_file=", "cert_file is empty" },
+	{ "zks://h/a?key_file=", "key_file is empty" },
+	{ "zks://h/a?" TLS_FILES "&key_password_file=", "key_password_file is empty" },
+	{ "zks://h/a?ca_file=/c,d", "ca_file has a comma in its name, /c,d" },
+	{ "zks://h/a?cert_file=/c%2Cd", "cert_file has a comma in its name, /c,d" },
+	{ "zks://h/a?key_file=/c,d", "key_file has a comma in its name, /c,d" },
+	{ "zks://h/a?verify=no",
+	  "the option verify is not known; expected session_timeout_ms, auth_file, audit, "
+	  "splay, splay_seed, ca_file, cert_file, key_file, key_password_file" },
+};
+
+#else
+
+static const struct {
+	const char *uri, *expected;
+} tls_wrongs[] = {
+	{ "zks://h/a", "(no zookeeper_init_ssl); expected one built with OpenSSL, or zk://" },
+	{ "zks://h/a?" TLS_FILES, "(no zookeeper_init_ssl); expected one built with OpenSSL, or zk://" },
+};
+
+#endif
+
+START_TEST(wrong_tls_uri_is_refused_with_what_was_expected)
+{
+	static const struct source_events none = { 0 };
+	struct message message = { "" };
+	struct source *source = NULL;
+
+	ck_assert_int_eq(zookeeper_tls_source.open(tls_wrongs[_i].uri, &none, NULL, &source, &message),
+			 -EINVAL);
+	ck_assert_msg(strstr(message.text, tls_wrongs[_i].expected), "%s: %s", tls_wrongs[_i].uri,
+		      message.text);
+	ck_assert_ptr_null(source);
+}
+END_TEST
+
 START_TEST(closing_no_source_is_allowed)
 {
 	zookeeper_source.close(NULL);
@@ -235,6 +357,12 @@ int main(void)
 	tcase_add_loop_test(tcase, pace_is_taken, 0, sizeof(paces) / sizeof(*paces));
 	tcase_add_loop_test(tcase, wrong_uri_is_refused_with_what_was_expected, 0,
 			    sizeof(wrongs) / sizeof(*wrongs));
+#ifdef HAVE_ZOOKEEPER_INIT_SSL
+	tcase_add_test(tcase, tls_files_are_taken);
+	tcase_add_test(tcase, copy_of_tls_files_is_whole);
+#endif
+	tcase_add_loop_test(tcase, wrong_tls_uri_is_refused_with_what_was_expected, 0,
+			    sizeof(tls_wrongs) / sizeof(*tls_wrongs));
 	tcase_add_test(tcase, closing_no_source_is_allowed);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
