@@ -48,7 +48,7 @@ struct zookeeper_session {
 	bool begun;		    /* the subscription knows of this handle's session */
 	const char *replace_reason; /* this handle is to be replaced */
 	int64_t open_ns;	    /* when to open the next handle, while there is none */
-	unsigned int failures;	    /* handles in a row that no probe was answered on */
+	unsigned int failures;	    /* handles in a row that no sync was answered on */
 	int64_t unconnected_since_ns;
 
 	uint64_t closing_number; /* of the last handle that was given up; 0: it is closed, or was told of */
@@ -360,7 +360,9 @@ static void session_replied(struct zookeeper_session *session, const struct lett
 		session_probe_answered(session, letter, now_ns);
 	else if (letter->request != SESSION_SYNC)
 		subscription_reply(session->common->subscription, session->lane, &reply, now_ns);
-	else if (letter->code != ZOK && handle_is_answer(letter->code))
+	else if (letter->code == ZOK)
+		session->failures = 0;
+	else if (handle_is_answer(letter->code))
 		session->replace_reason = "the server did not sync";
 }
 

@@ -2331,6 +2331,130 @@ START_TEST(a_sync_that_is_lost_or_fails_is_asked_for_again)
 }
 END_TEST
 
+START_TEST(root_that_comes_back_between_its_listing_and_its_stat_is_listed_again)
+{
+	struct item *listing;
+
+	server_create("/app/a", "1");
+	follow("/app");
+	ck_told("a=1 . ");
+	session_lost();
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
+	run();
+	listing = take_read();
+	ck_assert_int_eq(listing->read, SUBSCRIPTION_CHILDREN);
+	answer_read(listing, SUBSCRIPTION_NO_NODE); /* by a server that lags */
+	server_create("/app/b", "1");
+	pump();
+	ck_told("b=1 . ");
+}
+END_TEST
+
+START_TEST(listing_from_before_a_childs_creation_does_not_remove_it)
+{
+	struct item *listing;
+	int64_t pzxid;
+
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	server_create("/app/c", "1");
+	follow_in_lanes();
+	fake.log[fake.told = 0] = '\0';
+	server_delete("/app/c");
+	pzxid = server_find("/app")->pzxid;
+	server_create("/app/c", "2");
+	/* c's own lane is told first, and sees the new one */
+	while (fake.stream && strcmp(fake.stream->path, "/app/c") != 0)
+		stream_add(pop(&fake.stream, &fake.stream_end));
+	ck_assert(deliver_one());
+	run();
+	while (fake.reads && strcmp(fake.reads->path, "/app/c") == 0)
+		server_answers_one();
+	while (fake.stream && !fake.stream->is_reply)
+		stream_add(pop(&fake.stream, &fake.stream_end));
+	while (fake.stream && fake.stream->is_reply)
+		deliver_one();
+	ck_assert_ptr_nonnull(strstr(fake.log, "c=2 "));
+	/* the root's lane lists as of between the two */
+	while (deliver_one())
+		;
+	run();
+	listing = take_read();
+	ck_assert_int_eq(listing->read, SUBSCRIPTION_CHILDREN);
+	ck_assert_str_eq(listing->path, "/app");
+	server_answer(listing);
+	listing->reply.pzxid = pzxid;
+	listing->reply.names = "a\0b";
+	listing->reply.name_count = 2;
+	item_deliver(listing);
+	run();
+	ck_assert_ptr_null(strstr(fake.log, "-c "));
+	wait_out(CLOCK_NS_PER_S);
+	ck_assert_ptr_null(strstr(fake.log, "-c "));
+	ck_assert_int_eq(fake.state, SOURCE_FOLLOWING);
+}
+END_TEST
+
+START_TEST(a_sync_that_cannot_be_sent_is_sent_later)
+{
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	server_create("/app/c", "1");
+	follow_in_lanes();
+	server_set("/app/a", "2");
+	deliver_one();
+	run();
+	ck_assert(server_answers_one());
+	deliver_one();
+	fake.refuse = SUBSCRIPTION_LOST;
+	run();
+	ck_assert_uint_eq(fake.settled_count, 1);
+	ck_assert_int_gt(fake.next_ns, fake.now_ns);
+	ck_assert_int_lt(fake.next_ns, fake.now_ns + CLOCK_NS_PER_S);
+	fake.refuse = SUBSCRIPTION_OK;
+	fake.now_ns = fake.next_ns;
+	pump();
+	ck_assert_uint_eq(fake.settled_count, 2);
+}
+END_TEST
+
+START_TEST(audit_passes_nothing_over_where_there_is_no_room)
+{
+	char path[32];
+
+	for (int i = 0; i < 399; i++) {
+		snprintf(path, sizeof(path), "/app/%03d", i);
+		server_create(path, "1");
+	}
+	fake.quiet = true;
+	subscribe_with((struct subscription_options){
+		.root = "/app", .window = 1, .audit_ns = 100 * CLOCK_NS_PER_S });
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
+	pump();
+	for (size_t i = 1; i <= 400; i++) { /* four are due each second, and one can be asked */
+		fake.now_ns = fake.next_ns;
+		run();
+		ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_STAT], i);
+		pump();
+	}
+	ck_assert_uint_eq(fake.settled_count, 1);
+	for (int i = 4; i < 8; i++) {
+		snprintf(path, sizeof(path), "/app/%03d", i);
+		server_set(path, "2");
+		item_free(pop(&fake.stream, &fake.stream_end));
+	}
+	fake.quiet = false;
+	for (int i = 0; i < 400; i++) {
+		fake.now_ns = fake.next_ns;
+		pump();
+	}
+	ck_assert_ptr_nonnull(strstr(fake.log, "~004 004=2 "));
+	ck_assert_ptr_nonnull(strstr(fake.log, "~005 005=2 "));
+	ck_assert_ptr_nonnull(strstr(fake.log, "~006 006=2 "));
+	ck_assert_ptr_nonnull(strstr(fake.log, "~007 007=2 "));
+}
+END_TEST
+
 static void add_tests(TCase *tcase)
 {
 	const TTest *const tests[] = {
@@ -2404,6 +2528,10 @@ static void add_tests(TCase *tcase)
 		beyond_the_last_lane_the_emptiest_takes_it,
 		answer_to_a_sync_from_before_a_change_settles_nothing,
 		a_sync_that_is_lost_or_fails_is_asked_for_again,
+		root_that_comes_back_between_its_listing_and_its_stat_is_listed_again,
+		listing_from_before_a_childs_creation_does_not_remove_it,
+		a_sync_that_cannot_be_sent_is_sent_later,
+		audit_passes_nothing_over_where_there_is_no_room,
 	};
 
 	for (size_t i = 0; i < sizeof(tests) / sizeof(*tests); i++)
