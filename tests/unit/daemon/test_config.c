@@ -380,7 +380,7 @@ START_TEST(the_example_is_a_good_one)
 
 	snprintf(path, sizeof(path), "%s/docs/examples/zkcfgd.xml", top ? top : ".");
 	ck_assert_msg(config_load(path, &config, &message) == 0, "%s", message.text);
-	ck_assert_uint_eq(config.set_count, 3);
+	ck_assert_uint_eq(config.set_count, 4);
 	config_free(&config);
 }
 END_TEST
