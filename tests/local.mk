@@ -152,9 +152,11 @@ EXTRA_DIST += %D%/unit/xml/corpus
 include %D%/bench/local.mk
 
 # What make check does in a minute, for longer.
-soak: $(check_PROGRAMS)
+soak: $(check_PROGRAMS) zkcfg zkcfgd
 	$(AM_TESTS_ENVIRONMENT) CK_DEFAULT_TIMEOUT=3600 ZKCFG_TEST_ROUNDS=200 %D%/integration/test_death
 	$(AM_TESTS_ENVIRONMENT) CK_DEFAULT_TIMEOUT=3600 ZKCFG_TEST_SECONDS=60 %D%/integration/test_collisions
+	$(AM_TESTS_ENVIRONMENT) CK_TIMEOUT_MULTIPLIER=60 ZKCFG_TEST_ROUNDS=1000 \
+		CK_RUN_CASE=many_changes_of_a_thousand_znodes_arrive %D%/integration/test_zk_faults
 
 # What make check does a little of, in numbers that say something: see docs/design.md.
 fault_tests = \

@@ -56,7 +56,8 @@ static const char *accept_older_environment(const char *name)
 static void accept_older_default(char *path, size_t path_bytes)
 {
 	const char *systemd = accept_older_environment("STATE_DIRECTORY");
-	const char *state = accept_older_environment("XDG_STATE_HOME"), *home = accept_older_environment("HOME");
+	const char *state = accept_older_environment("XDG_STATE_HOME"),
+		   *home = accept_older_environment("HOME");
 
 	path[0] = '\0';
 	if (systemd)
@@ -89,8 +90,9 @@ static int accept_older_open(const struct cli *cli, struct request *request)
 	else
 		accept_older_default(state_dir, sizeof(state_dir));
 	if (state_dir[0] == '\0') {
-		complain("there is no state directory: neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME is "
-			 "an absolute path; expected --state-dir DIR");
+		complain(
+			"there is no state directory: neither STATE_DIRECTORY nor XDG_STATE_HOME nor HOME is "
+			"an absolute path; expected --state-dir DIR");
 		return CLI_USAGE;
 	}
 	snprintf(request->directory, sizeof(request->directory), "%s/%s", state_dir, request->set);
@@ -98,9 +100,10 @@ static int accept_older_open(const struct cli *cli, struct request *request)
 	if (request->fd >= 0)
 		return CLI_OK;
 	if (errno == ENOENT || errno == ENOTDIR)
-		complain("no set \"%s\" in the state directory %s: has zkcfgd served this set, and is it that of "
-			 "zkcfgd? --state-dir names another",
-			 request->set, state_dir);
+		complain(
+			"no set \"%s\" in the state directory %s: has zkcfgd served this set, and is it that of "
+			"zkcfgd? --state-dir names another",
+			request->set, state_dir);
 	else
 		complain("%s: %s: nothing is asked; only who may write there can ask, as root or the user of "
 			 "zkcfgd",
@@ -115,7 +118,8 @@ static int accept_older_ask(const struct request *request)
 
 	if (err == 0)
 		return CLI_OK;
-	complain("the request %s/" REQUEST " cannot be left: %s: nothing is asked; only who may write there can "
+	complain("the request %s/" REQUEST
+		 " cannot be left: %s: nothing is asked; only who may write there can "
 		 "ask, as root or the user of zkcfgd",
 		 request->directory, strerror(-err));
 	return CLI_UNREADABLE;
@@ -163,13 +167,15 @@ static bool accept_older_answered(const struct request *request)
 static int accept_older_timed_out(const struct request *request, bool is_taken)
 {
 	if (is_taken)
-		complain("zkcfgd took the request, but the source has not settled within %s: older revisions are "
-			 "accepted until it has; zkcfg status %s says how far it is",
-			 request->timeout, request->set);
+		complain(
+			"zkcfgd took the request, but the source has not settled within %s: older revisions are "
+			"accepted until it has; zkcfg status %s says how far it is",
+			request->timeout, request->set);
 	else
-		complain("zkcfgd has not taken the request within %s: it stays, and is taken when a zkcfgd with this "
-			 "state directory serves set \"%s\"; remove %s/" REQUEST " to withdraw it",
-			 request->timeout, request->set, request->directory);
+		complain(
+			"zkcfgd has not taken the request within %s: it stays, and is taken when a zkcfgd with this "
+			"state directory serves set \"%s\"; remove %s/" REQUEST " to withdraw it",
+			request->timeout, request->set, request->directory);
 	return CLI_TIMED_OUT;
 }
 
@@ -201,7 +207,8 @@ static int accept_older_run(const struct cli *cli)
 		return code;
 	code = accept_older_ask(&request);
 	if (code == CLI_OK && accept_older_is_alone(cli, request.set))
-		complain("no zkcfgd serves set \"%s\" now: the request stays for its next start", request.set);
+		complain("no zkcfgd serves set \"%s\" now: the request stays for its next start",
+			 request.set);
 	if (code == CLI_OK)
 		code = accept_older_wait(&request);
 	close(request.fd);

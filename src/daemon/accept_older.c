@@ -61,8 +61,8 @@ bool accept_older_take(struct accept_older *request)
 
 	if (err < 0) {
 		if (err != -ENOENT && err != -request->refused)
-			log_error("set %s: the request %s cannot be taken: %s; nothing is accepted", request->set,
-				  asked, err == -EINVAL ? "it is not a file" : strerror(-err));
+			log_error("set %s: the request %s cannot be taken: %s; nothing is accepted",
+				  request->set, asked, err == -EINVAL ? "it is not a file" : strerror(-err));
 		request->refused = -err;
 		return false;
 	}
@@ -106,6 +106,7 @@ void accept_older_end(struct accept_older *request, const char *answer)
 		log_warning("set %s: zkcfg accept-older cannot be answered in %s/%s: %s", request->set,
 			    request->state_dir, request->set, strerror(-err));
 	if (unlink(accept_older_path(request, TAKEN, taken)) < 0 && errno != ENOENT)
-		log_error("set %s: %s cannot be removed: %s; the next start accepts older revisions once more",
-			  request->set, taken, strerror(errno));
+		log_error(
+			"set %s: %s cannot be removed: %s; the next start accepts older revisions once more",
+			request->set, taken, strerror(errno));
 }

@@ -230,11 +230,22 @@ void documents_clear_trouble(struct documents *documents, struct tracked *entry)
 	entry_mark_problem(documents, entry);
 }
 
+void documents_clear_troubles(struct documents *documents)
+{
+	struct tracked *entry = TAILQ_FIRST(&documents->problems), *next;
+
+	for (; entry; entry = next) {
+		next = TAILQ_NEXT(entry, problem_link);
+		documents_clear_trouble(documents, entry);
+		documents_forget(documents, entry);
+	}
+}
+
 bool documents_in_trouble(const struct documents *documents, const char *name)
 {
 	const struct tracked *entry;
 
-	TAILQ_FOREACH(entry, &documents->problems, problem_link) {
+	TAILQ_FOREACH (entry, &documents->problems, problem_link) {
 		size_t bytes = strlen(entry->name);
 
 		if (entry->trouble.reason && strncmp(entry->name, name, bytes) == 0 &&
@@ -250,7 +261,7 @@ size_t documents_list_problems(const struct documents *documents, struct zkcfg_c
 	size_t count = 0;
 
 	for (int pass = 0; pass < 2; pass++) {
-		TAILQ_FOREACH(entry, &documents->problems, problem_link) {
+		TAILQ_FOREACH (entry, &documents->problems, problem_link) {
 			const struct problem *problem = &entry->candidate;
 
 			if ((entry->candidate_raw == NULL) != (pass == 1))

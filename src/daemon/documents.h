@@ -84,6 +84,8 @@ bool documents_set_candidate(struct documents *documents, struct tracked *entry,
 bool documents_clear_candidate(struct documents *documents, struct tracked *entry);
 bool documents_set_trouble(struct documents *documents, struct tracked *entry, const struct problem *what);
 void documents_clear_trouble(struct documents *documents, struct tracked *entry);
+/* All of it; entries of which nothing is to be remembered then are gone. */
+void documents_clear_troubles(struct documents *documents);
 /* Is the name itself in trouble, or one that it lies below? */
 bool documents_in_trouble(const struct documents *documents, const char *name);
 /*

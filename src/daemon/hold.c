@@ -8,8 +8,10 @@ void hold_describe(enum hold hold, const struct marker *marker, size_t change_co
 
 	text->text[0] = '\0';
 	if (change_count == 0 && hold == HOLD_MARKER)
-		message_set(text, "the commit marker %s is missing or empty at the source: nothing is committed until it is there",
-			    marker->name);
+		message_set(
+			text,
+			"the commit marker %s is missing or empty at the source: nothing is committed until it is there",
+			marker->name);
 	else if (change_count == 0 || hold == HOLD_NOT)
 		return;
 	else if (hold == HOLD_AWAY)
@@ -19,9 +21,9 @@ void hold_describe(enum hold hold, const struct marker *marker, size_t change_co
 	else if (hold == HOLD_UNSETTLED)
 		message_set(text, "%zu %s for the source to settle", change_count, wait);
 	else if (!marker->is_there)
-		message_set(text, "%zu %s for the commit marker %s, which is missing or empty at the source", change_count,
-			    wait, marker->name);
+		message_set(text, "%zu %s for the commit marker %s, which is missing or empty at the source",
+			    change_count, wait, marker->name);
 	else
-		message_set(text, "%zu %s for the commit marker %s, seen at revision %llu", change_count, wait,
-			    marker->name, (unsigned long long)marker->revision);
+		message_set(text, "%zu %s for the commit marker %s, seen at revision %llu", change_count,
+			    wait, marker->name, (unsigned long long)marker->revision);
 }

@@ -43,7 +43,7 @@ bool marker_covers(const struct marker *marker, const struct documents *document
 		return true;
 	if (!marker->is_there)
 		return false;
-	TAILQ_FOREACH(entry, &documents->changes, change_link)
+	TAILQ_FOREACH (entry, &documents->changes, change_link)
 		if (entry->needs > marker->revision)
 			return false;
 	return true;

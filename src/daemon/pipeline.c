@@ -51,11 +51,11 @@ struct pipeline {
 	bool is_commit_owed; /* of last-good, even if that is of no document */
 	bool is_owed_pure;   /* and the source has not told anything of what waits for it */
 	bool is_settled;
-	bool is_synced;		 /* settled once since the source was reached */
-	bool is_sweep_owed;	 /* what was not seen in this round has to be looked at */
-	uint32_t round;		 /* how often the source was started */
-	int64_t refetch_ns;	 /* when to start it again; 0: no need */
-	size_t gone_count;	 /* what the last sweep found gone */
+	bool is_synced;	    /* settled once since the source was reached */
+	bool is_sweep_owed; /* what was not seen in this round has to be looked at */
+	uint32_t round;	    /* how often the source was started */
+	int64_t refetch_ns; /* when to start it again; 0: no need */
+	size_t gone_count;  /* what the last sweep found gone */
 	uint64_t cut_count;
 	uint64_t repair_count;
 
@@ -204,8 +204,9 @@ static void pipeline_detail(const struct pipeline *pipeline, char *detail, size_
 	detail_add(detail, detail_bytes, pipeline->source_detail);
 	detail_add(detail, detail_bytes, hold.text);
 	if (pipeline->accept_older.is_under_way)
-		detail_add(detail, detail_bytes,
-			   "accept-older was asked for: older revisions are accepted until the source has settled");
+		detail_add(
+			detail, detail_bytes,
+			"accept-older was asked for: older revisions are accepted until the source has settled");
 	detail_add(detail, detail_bytes, pipeline->store_trouble.text);
 	detail_add(detail, detail_bytes, pipeline->lastgood_trouble.text);
 	detail_add(detail, detail_bytes, cut);
@@ -214,7 +215,8 @@ static void pipeline_detail(const struct pipeline *pipeline, char *detail, size_
 
 static void pipeline_show_status(struct pipeline *pipeline)
 {
-	struct zkcfg_candidate *candidates = calloc(pipeline->documents.problem_count + 1, sizeof(*candidates));
+	struct zkcfg_candidate *candidates =
+		calloc(pipeline->documents.problem_count + 1, sizeof(*candidates));
 	struct publisher_status status = { .source_state = (enum zkcfg_source_state)pipeline->source_state,
 					   .source = pipeline->source_text,
 					   .since_ns = pipeline->source_since_ns,
@@ -318,10 +320,11 @@ static int pipeline_publish(struct pipeline *pipeline, uint64_t *seq, struct mes
 	int err;
 
 	if (!changes) {
-		message_set(message, "out of memory for a commit of %zu changes", pipeline->documents.change_count);
+		message_set(message, "out of memory for a commit of %zu changes",
+			    pipeline->documents.change_count);
 		return ZKCFG_ENOMEM;
 	}
-	TAILQ_FOREACH(entry, &pipeline->documents.changes, change_link)
+	TAILQ_FOREACH (entry, &pipeline->documents.changes, change_link)
 		changes[count++] = (struct publisher_change){ .name = entry->name,
 							      .document = entry->pending,
 							      .document_bytes = entry->pending_bytes };
@@ -523,7 +526,8 @@ static enum standing pipeline_standing(const struct pipeline *pipeline, const st
 		return STANDING_NEWER;
 	*known = zkcfg_document_revision(newest);
 	is_same = revision->modified == *known && revision->created == document_created(newest);
-	if (pipeline->accept_older.is_under_way) { /* in another history the same number may be another version */
+	if (pipeline->accept_older
+		    .is_under_way) { /* in another history the same number may be another version */
 		raw = zkcfg_document_raw(newest, &raw_bytes);
 		is_same = is_same && raw_bytes == size_bytes && memcmp(raw, bytes, raw_bytes) == 0;
 	} else if (revision->modified < *known) {
@@ -702,18 +706,18 @@ static void pipeline_accepted_older(struct pipeline *pipeline)
 	char count[192];
 	struct message hold, answer;
 
-	TAILQ_FOREACH(entry, &pipeline->documents.changes, change_link) {
+	TAILQ_FOREACH (entry, &pipeline->documents.changes, change_link) {
 		const struct zkcfg_document *active = publisher_find(pipeline->publisher, entry->name);
 
 		older_count += entry->pending && active &&
 			       zkcfg_document_revision(entry->pending) < zkcfg_document_revision(active);
 	}
-	snprintf(count, sizeof(count), "%zu changes, %zu of them to older revisions; %zu documents gone at the source%s",
+	snprintf(count, sizeof(count),
+		 "%zu changes, %zu of them to older revisions; %zu documents gone at the source%s",
 		 change_count, older_count, pipeline->gone_count,
-		 pipeline->gone_count == 0				? ""
+		 pipeline->gone_count == 0		   ? ""
 		 : pipeline->set->on_delete == CONFIG_HOLD ? " and held (on-delete=hold)"
-								   : " and removed (on-delete=remove)");
-	pipeline->accept_older.is_under_way = false;
+							   : " and removed (on-delete=remove)");
 	pipeline_schedule(pipeline);
 	hold_describe(pipeline_hold(pipeline), &pipeline->marker, pipeline->documents.change_count, &hold);
 	if (pipeline->documents.change_count == 0)
@@ -792,8 +796,9 @@ static void on_repaired(void *user, const char *name)
 	struct pipeline *pipeline = user;
 
 	pipeline->repair_count++;
-	log_notice("set %s: document %s: the audit found that a change of it went unnoticed; it is read again",
-		   pipeline->set->name, name);
+	log_notice(
+		"set %s: document %s: the audit found that a change of it went unnoticed; it is read again",
+		pipeline->set->name, name);
 	pipeline_touch_status(pipeline);
 }
 
@@ -828,18 +833,6 @@ static int pipeline_start_source(struct pipeline *pipeline, struct message *mess
 	return err == -EINVAL ? ZKCFG_EINVAL : err == -ENOMEM ? ZKCFG_ENOMEM : ZKCFG_ESYSTEM;
 }
 
-/* Who told of them tells no end of them any more; what still is so is told again. */
-static void pipeline_forget_troubles(struct pipeline *pipeline)
-{
-	struct tracked *entry = TAILQ_FIRST(&pipeline->documents.problems), *next;
-
-	for (; entry; entry = next) {
-		next = TAILQ_NEXT(entry, problem_link);
-		documents_clear_trouble(&pipeline->documents, entry);
-		pipeline_forget(pipeline, entry);
-	}
-}
-
 /* Begin anew with the source: it tells everything again. */
 static void pipeline_refetch(struct pipeline *pipeline)
 {
@@ -848,7 +841,7 @@ static void pipeline_refetch(struct pipeline *pipeline)
 	pipeline->parts.source->close(pipeline->source);
 	pipeline->source = NULL;
 	pipeline->refetch_ns = 0;
-	pipeline_forget_troubles(pipeline);
+	documents_clear_troubles(&pipeline->documents); /* who told of them tells no end of them any more */
 	if (pipeline_start_source(pipeline, &message) == 0)
 		return;
 	log_error("%s; tried again in %d s", message.text, (int)(REFETCH_NS / CLOCK_NS_PER_S));
@@ -857,9 +850,10 @@ static void pipeline_refetch(struct pipeline *pipeline)
 
 static void pipeline_log_accept_older(const struct pipeline *pipeline)
 {
-	log_warning("set %s: accept-older was asked for: older revisions are accepted until the source has settled "
-		    "once",
-		    pipeline->set->name);
+	log_warning(
+		"set %s: accept-older was asked for: older revisions are accepted until the source has settled "
+		"once",
+		pipeline->set->name);
 }
 
 /* The operator's word: begin anew, and take what the source has, older or not. */

@@ -60,7 +60,9 @@ int control_prepare(int dir_fd, const char *set, const uint8_t segment_id[16], m
 	if (fd < 0)
 		return trust_error(errno);
 	kill_point("control.prepare.opened");
-	err = posix_fallocate(fd, 0, LAYOUT_CONTROL_BYTES);
+	do {
+		err = posix_fallocate(fd, 0, LAYOUT_CONTROL_BYTES);
+	} while (err == EINTR); /* tmpfs gives up for any signal, SIGTERM at the start too */
 	if (err != 0) {
 		errno = err;
 		err = trust_error(err);

@@ -18,7 +18,8 @@
 #include "bench/report.h"
 #include "bench/writer.h"
 
-static const struct figure *const groups[] = { figures_read, figures_write, figures_wake, figures_whole };
+static const struct figure *const groups[] = { figures_read, figures_write, figures_wake, figures_whole,
+						figures_zookeeper };
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 

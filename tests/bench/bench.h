@@ -52,6 +52,7 @@ extern const struct figure figures_read[];
 extern const struct figure figures_write[];
 extern const struct figure figures_wake[];
 extern const struct figure figures_whole[];
+extern const struct figure figures_zookeeper[];
 
 /* For rows whose peer is LMDB. */
 #ifdef HAVE_LMDB

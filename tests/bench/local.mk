@@ -9,19 +9,23 @@ check_PROGRAMS += %D%/bench
 	%D%/figures_wake.c \
 	%D%/figures_whole.c \
 	%D%/figures_write.c \
+	%D%/figures_zookeeper.c \
 	%D%/herd.c %D%/herd.h \
 	%D%/lmdb.h \
 	%D%/report.c %D%/report.h \
 	%D%/set.c %D%/set.h \
-	%D%/table.c %D%/table.h
+	%D%/table.c %D%/table.h \
+	%D%/zk_place.c %D%/zk_place.h
 if HAVE_LMDB
 %C%_bench_SOURCES += %D%/lmdb.c
 endif
 bench_flags = $(CFLAGS) $(LANG_CFLAGS) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(SANITIZE_FLAGS)
 # libzkcfg first: what reads is linked as any service would be
-%C%_bench_LDADD = libzkcfg.la libbench_writer.la $(LMDB_LIBS) $(XML2_LIBS) $(JANSSON_LIBS)
+%C%_bench_LDADD = libzkcfg.la libbench_writer.la $(LMDB_LIBS) $(XML2_LIBS) $(JANSSON_LIBS) \
+	$(ZOOKEEPER_LIBS)
 %C%_bench_LDFLAGS = $(AM_LDFLAGS) -no-install
 %C%_bench_CFLAGS = $(AM_CFLAGS) $(LMDB_CFLAGS) \
+	-DBENCH_TOP='"$(abs_top_srcdir)"' -DBENCH_BUILD='"$(abs_top_builddir)"' \
 	-DBENCH_COMPILER='"$(CC) " __VERSION__' -DBENCH_FLAGS='"$(bench_flags)"'
 
 # a path that is installed to nowhere makes libtool build a shared library
@@ -31,7 +35,7 @@ libbench_writer_la_LIBADD = libpublish.la libxml.la libsegment.la libbase.la
 libbench_writer_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -rpath /nowhere -export-symbols-regex '^writer_'
 
 # The figures; BENCH=name,name for some of them.
-bench: %D%/bench
+bench: %D%/bench zkcfgd
 if HAVE_LMDB
 	$(AM_V_at)%D%/bench --json bench.json $(BENCH)
 else

@@ -163,7 +163,8 @@ static void *connect_to_server(const clientid_t *id)
 	void *zh = zookeeper_init2(zk_server_hosts(host.server), NULL, 30000, id, NULL, 0, no_log);
 
 	ck_assert_ptr_nonnull(zh);
-	DAEMON_UNTIL(&host, zoo_state(zh) == ZOO_CONNECTED_STATE || zoo_state(zh) == ZOO_EXPIRED_SESSION_STATE);
+	DAEMON_UNTIL(&host,
+		     zoo_state(zh) == ZOO_CONNECTED_STATE || zoo_state(zh) == ZOO_EXPIRED_SESSION_STATE);
 	return zh;
 }
 
@@ -258,8 +259,9 @@ START_TEST(mixed_commits_under_writes_that_never_pause_are_counted)
 	DAEMON_UNTIL(&host, reader_has(ROUNDS));
 	stop_reader();
 	cuts = cut_count();
-	ck_assert_msg(reader.mixed <= cuts, "%zu of %zu commits were mixed, and %llu are counted; the first was %s",
-		      reader.mixed, reader.commits, cuts, reader.wrong);
+	ck_assert_msg(reader.mixed <= cuts,
+		      "%zu of %zu commits were mixed, and %llu are counted; the first was %s", reader.mixed,
+		      reader.commits, cuts, reader.wrong);
 	daemon_host_stop(&host);
 }
 END_TEST
@@ -272,7 +274,8 @@ START_TEST(batches_that_end_with_the_marker_are_never_shown_half)
 	daemon_host_put(&host, "release", "now");
 	daemon_host_start(&host);
 	start_reader();
-	for (int64_t round = 1; round <= ROUNDS; round++) { /* four writes, one after the other, and no pause */
+	for (int64_t round = 1; round <= ROUNDS;
+	     round++) { /* four writes, one after the other, and no pause */
 		put_all(round);
 		daemon_host_put(&host, "release", "now");
 		if (round % 200 == 0)
@@ -315,7 +318,10 @@ START_TEST(batch_waits_for_its_marker_for_as_long_as_it_takes)
 {
 	configure("commit-marker=\"release\"", "<debounce max=\"5ms\"/>");
 	daemon_host_start(&host);
-	DAEMON_UNTIL(&host, detail_has("3 changes wait for the commit marker release, which is missing or empty at the source"));
+	DAEMON_UNTIL(
+		&host,
+		detail_has(
+			"3 changes wait for the commit marker release, which is missing or empty at the source"));
 	ck_assert_uint_eq(daemon_host_seq(&host), 0);
 	daemon_host_put(&host, "release", "now");
 	DAEMON_UNTIL(&host, daemon_host_seq(&host) == 1);
@@ -367,7 +373,8 @@ static int run(char *text, size_t text_bytes, const char *program, ...)
 		_exit(127);
 	}
 	close(pipe_fds[1]);
-	while (length + 1 < text_bytes && (got = read(pipe_fds[0], text + length, text_bytes - 1 - length)) > 0)
+	while (length + 1 < text_bytes &&
+	       (got = read(pipe_fds[0], text + length, text_bytes - 1 - length)) > 0)
 		length += (size_t)got;
 	text[length] = '\0';
 	close(pipe_fds[0]);
@@ -445,8 +452,10 @@ START_TEST(restored_ensemble_is_followed_once_the_operator_says_so)
 
 	status = accept_older(text, sizeof(text));
 	ck_assert_msg(status == 0, "exit status %d: %s", status, text);
-	ck_assert_msg(strstr(text, "1 changes, 1 of them to older revisions; 1 documents gone at the source and held"),
-		      "%s", text);
+	ck_assert_msg(
+		strstr(text,
+		       "1 changes, 1 of them to older revisions; 1 documents gone at the source and held"),
+		"%s", text);
 	ck_assert(has_value("a.xml", "1"));
 	ck_assert(has_value("dir/new.xml", "2"));
 	ck_assert_uint_eq(daemon_host_seq(&host), seq + 1);
@@ -489,10 +498,11 @@ START_TEST(request_without_a_daemon_is_done_at_its_next_start)
 	DAEMON_UNTIL(&host, has_value("a.xml", "1"));
 	restore();
 	daemon_host_stop(&host);
-	status = run(text, sizeof(text), "zkcfg", "accept-older", "app", "--shm-dir", host.shm_dir, "--state-dir",
-		     host.state_dir, "--timeout", "0", (char *)NULL);
+	status = run(text, sizeof(text), "zkcfg", "accept-older", "app", "--shm-dir", host.shm_dir,
+		     "--state-dir", host.state_dir, "--timeout", "0", (char *)NULL);
 	ck_assert_int_eq(status, 6);
-	ck_assert_msg(strstr(text, "no zkcfgd serves set \"app\" now: the request stays for its next start"), "%s", text);
+	ck_assert_msg(strstr(text, "no zkcfgd serves set \"app\" now: the request stays for its next start"),
+		      "%s", text);
 	ck_assert_msg(strstr(text, "zkcfgd has not taken the request within 0.0 s: it stays"), "%s", text);
 	snprintf(path, sizeof(path), "%s/app/accept-older", host.state_dir);
 	ck_assert_int_eq(access(path, F_OK), 0);
@@ -515,10 +525,11 @@ START_TEST(request_whose_source_does_not_answer_is_told_so_and_stays_in_force)
 	DAEMON_UNTIL(&host, has_value("a.xml", "1"));
 	restore();
 	zk_server_pause(host.server);
-	status = run(text, sizeof(text), "zkcfg", "accept-older", "app", "--shm-dir", host.shm_dir, "--state-dir",
-		     host.state_dir, "--timeout", "3s", (char *)NULL);
+	status = run(text, sizeof(text), "zkcfg", "accept-older", "app", "--shm-dir", host.shm_dir,
+		     "--state-dir", host.state_dir, "--timeout", "3s", (char *)NULL);
 	ck_assert_msg(status == 6, "exit status %d: %s", status, text);
-	ck_assert_msg(strstr(text, "zkcfgd took the request, but the source has not settled within 3.0 s"), "%s", text);
+	ck_assert_msg(strstr(text, "zkcfgd took the request, but the source has not settled within 3.0 s"),
+		      "%s", text);
 	ck_assert(has_value("a.xml", "2"));
 	ck_assert(detail_has("accept-older was asked for"));
 	zk_server_resume(host.server);
@@ -572,8 +583,9 @@ START_TEST(request_of_who_may_not_write_there_is_refused)
 				 build, "accept-older", "app", "--state-dir", host.directory, (char *)NULL);
 
 		ck_assert_msg(status == 3, "exit status %d: %s", status, text);
-		ck_assert_msg(strstr(text, "Permission denied: nothing is asked; only who may write there can ask"),
-			      "%s", text);
+		ck_assert_msg(
+			strstr(text, "Permission denied: nothing is asked; only who may write there can ask"),
+			"%s", text);
 		ck_assert_int_eq(chmod(path, 0700), 0);
 	}
 }

@@ -11,6 +11,7 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -384,6 +385,27 @@ START_TEST(nothing_little_and_a_megabyte_take_turns)
 }
 END_TEST
 
+/* ZKCFG_TEST_ROUNDS says how many thousand; make soak wants a million. */
+START_TEST(many_changes_of_a_thousand_znodes_arrive)
+{
+	const char *given = getenv("ZKCFG_TEST_ROUNDS");
+	const int thousands = given ? atoi(given) : rounds(3, 50);
+	uint64_t due = 1000; /* they are created by then */
+
+	follow(1000, 0, false);
+	ck_assert_int_gt(thousands, 0);
+	for (int run = 1; run <= thousands; run++) {
+		oracle_start(test.oracle);
+		due += 1000;
+		DAEMON_UNTIL(&test.host, oracle_written(test.oracle) >= due);
+		if (run % 50 != 0 && run != thousands)
+			continue;
+		oracle_stop(test.oracle);
+		oracle_judge(test.oracle, LIMIT_MS);
+	}
+}
+END_TEST
+
 static void ignore_stat(int code, const struct Stat *stat, const void *data)
 {
 	(void)code;
@@ -506,6 +528,84 @@ START_TEST(permission_taken_and_given_back_is_told_and_mended)
 }
 END_TEST
 
+static uint64_t revision_of(const char *document)
+{
+	const struct zkcfg_document *found;
+	struct zkcfg_snapshot *snapshot;
+	uint64_t revision = 0;
+	struct zkcfg *cfg;
+
+	if (zkcfg_open("app", test.host.shm_dir, &cfg) < 0)
+		return 0;
+	if (zkcfg_pin(cfg, &snapshot) == 0) {
+		if (zkcfg_find(snapshot, document, &found) == 0)
+			revision = zkcfg_document_revision(found);
+		zkcfg_unpin(snapshot);
+	}
+	zkcfg_close(cfg);
+	return revision;
+}
+
+/* Whatever is wrong with others. */
+static void good_one_arrives(void)
+{
+	struct Stat stat;
+
+	put("/app/good", "<d/>", 4);
+	ck_assert_int_eq(zoo_exists(oracle_writer(test.oracle), "/app/good", 0, &stat), ZOK);
+	DAEMON_UNTIL(&test.host, revision_of("good") == (uint64_t)stat.mzxid);
+}
+
+static void write_password(const char *text)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/password", test.host.directory);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void restart_with_password(const char *text)
+{
+	daemon_host_kill(&test.host);
+	write_password(text);
+	daemon_host_start(&test.host);
+}
+
+START_TEST(wrong_password_costs_only_what_it_guards)
+{
+	char text[32];
+
+	snprintf(test.host.uri, sizeof(test.host.uri),
+		 "zk://%s/app?session_timeout_ms=%d&audit=0&auth_file=%s/password", zk_proxy_hosts(test.proxy),
+		 SESSION_MS, test.host.directory);
+	write_password("user:wrong\n");
+	follow(5, 200, false);
+	ck_assert_int_eq(zoo_add_auth(oracle_writer(test.oracle), "digest", "user:right", 10, NULL, NULL), ZOK);
+	put("/app/secret", NULL, -1);
+	ck_assert_int_eq(zoo_set_acl(oracle_writer(test.oracle), "/app/secret", -1, &ZOO_CREATOR_ALL_ACL), ZOK);
+	oracle_start(test.oracle);
+	for (int run = 0; run < rounds(1, 5); run++) {
+		uint64_t served = revision_of("secret");
+
+		ck_assert_int_eq(served != 0, run > 0);
+		restart_with_password("user:wrong\n");
+		put("/app/secret", text, snprintf(text, sizeof(text), "<d run=\"%d\"/>", run));
+		DAEMON_UNTIL(&test.host, strstr(candidate_reason("secret"), "ZNOAUTH"));
+		good_one_arrives();
+		ck_assert_uint_eq(revision_of("secret"), served);
+		restart_with_password("user:right\n");
+		DAEMON_UNTIL(&test.host, candidate_reason("secret")[0] == '\0');
+		oracle_stop(test.oracle);
+		oracle_judge(test.oracle, LIMIT_MS);
+		oracle_start(test.oracle);
+	}
+}
+END_TEST
+
 /* --- hostile documents -------------------------------------------------------------------- */
 
 static int load(const char *path, char *bytes, size_t most)
@@ -519,8 +619,12 @@ static int load(const char *path, char *bytes, size_t most)
 	return (int)got;
 }
 
-/* Put each file of the corpus, or remove its znode again. Returns how many there are. */
-static size_t corpus(bool made)
+#define HOSTILE "tests/unit/xml/corpus"
+/* Good and bad ones. */
+#define SEEDS "tests/fuzz/seeds/xml"
+
+/* Put each file of a corpus, or remove its znode again. Returns how many there are. */
+static size_t corpus(const char *files_of, bool made)
 {
 	static char bytes[1000 * 1024];
 	char directory[512], path[800];
@@ -529,7 +633,7 @@ static size_t corpus(bool made)
 	int size;
 	DIR *files;
 
-	snprintf(directory, sizeof(directory), "%.400s/tests/unit/xml/corpus", getenv("ZKCFG_SOURCE"));
+	snprintf(directory, sizeof(directory), "%.400s/%s", getenv("ZKCFG_SOURCE"), files_of);
 	files = opendir(directory);
 	ck_assert_msg(files != NULL, "%s is not there", directory);
 	while ((entry = readdir(files))) {
@@ -548,16 +652,41 @@ static size_t corpus(bool made)
 	return count;
 }
 
+static size_t document_count(void)
+{
+	struct zkcfg_snapshot *snapshot;
+	struct zkcfg *cfg;
+	size_t count = 0;
+
+	if (zkcfg_open("app", test.host.shm_dir, &cfg) < 0)
+		return 0;
+	if (zkcfg_pin(cfg, &snapshot) == 0) {
+		count = zkcfg_snapshot_document_count(snapshot);
+		zkcfg_unpin(snapshot);
+	}
+	zkcfg_close(cfg);
+	return count;
+}
+
 START_TEST(hostile_documents_become_candidates_while_good_ones_change)
 {
-	size_t count;
+	const size_t good = 20 + 1;
+	size_t hostile, seeds;
 
 	follow(20, 500, false);
 	oracle_start(test.oracle);
-	count = corpus(true);
-	ck_assert_uint_ge(count, 40);
-	DAEMON_UNTIL(&test.host, daemon_host_candidate_count(&test.host) == count);
-	corpus(false);
+	hostile = corpus(HOSTILE, true);
+	ck_assert_uint_ge(hostile, 40);
+	good_one_arrives();
+	DAEMON_UNTIL(&test.host, daemon_host_candidate_count(&test.host) == hostile);
+	ck_assert_uint_eq(document_count(), good);
+	seeds = corpus(SEEDS, true);
+	ck_assert_uint_ge(seeds, 10);
+	good_one_arrives();
+	DAEMON_UNTIL(&test.host,
+		     daemon_host_candidate_count(&test.host) + document_count() == good + hostile + seeds);
+	corpus(HOSTILE, false);
+	corpus(SEEDS, false);
 	oracle_stop(test.oracle);
 	oracle_judge(test.oracle, LIMIT_MS);
 	DAEMON_UNTIL(&test.host, daemon_host_candidate_count(&test.host) == 0);
@@ -577,9 +706,11 @@ int main(void)
 		storm_of_creations_and_removals_ends_where_zookeeper_does,
 		subtree_removed_and_made_again_is_followed,
 		nothing_little_and_a_megabyte_take_turns,
+		many_changes_of_a_thousand_znodes_arrive,
 		last_of_ten_thousand_quick_changes_arrives,
 		many_long_paths_survive_a_cut_without_a_reconnect_loop,
 		permission_taken_and_given_back_is_told_and_mended,
+		wrong_password_costs_only_what_it_guards,
 		hostile_documents_become_candidates_while_good_ones_change,
 	};
 	Suite *suite = suite_create("zk_faults");

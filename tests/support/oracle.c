@@ -25,6 +25,11 @@
 #define FAULT_BYTES 1024
 /* A client that writes while its server is killed waits so long for it at the most. */
 #define OUTAGE_NS (60 * CLOCK_NS_PER_S)
+/*
+ * A server that starts may take a connection and never answer it. The client
+ * leaves it after two thirds of this; it must be well below a test's patience.
+ */
+#define WRITER_SESSION_MS 20000
 
 struct version {
 	uint32_t path;
@@ -414,7 +419,7 @@ struct oracle *oracle_begin(const struct oracle_options *options)
 	oracle->found = malloc(DOCUMENT_MOST_BYTES);
 	oracle->random = 4711;
 	zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
-	oracle->zh = zookeeper_init2(options->hosts, NULL, 60000, NULL, NULL, 0, no_log);
+	oracle->zh = zookeeper_init2(options->hosts, NULL, WRITER_SESSION_MS, NULL, NULL, 0, no_log);
 	ck_assert_ptr_nonnull(oracle->zh);
 	while (zoo_state(oracle->zh) != ZOO_CONNECTED_STATE) {
 		ck_assert_msg(clock_monotonic_ns() < end_ns, "no connection to %s", options->hosts);

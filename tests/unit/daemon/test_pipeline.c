@@ -1922,14 +1922,16 @@ START_TEST(nothing_is_committed_without_a_marker_at_the_source)
 {
 	open_marked();
 	settle();
-	assert_detail("the commit marker release/marker is missing or empty at the source: nothing is committed until it is there");
+	assert_detail(
+		"the commit marker release/marker is missing or empty at the source: nothing is committed until it is there");
 	tell("a.xml", "<v>1</v>", 10);
 	settle();
 	verify();
 	run_ms(300);
 	ck_assert_uint_eq(seq(), 0);
 	ck_assert_int_eq(unverified_ms(), -1);
-	assert_detail("1 change waits for the commit marker release/marker, which is missing or empty at the source");
+	assert_detail(
+		"1 change waits for the commit marker release/marker, which is missing or empty at the source");
 	mark(9); /* one that is older than what is there */
 	settle();
 	ck_assert_uint_eq(seq(), 0);
@@ -2134,8 +2136,9 @@ START_TEST(older_revisions_are_accepted_once_after_the_operator_asked)
 	ck_assert_uint_eq(seq(), 2);
 	ck_assert_uint_eq(candidate_count(), 1);
 	assert_candidate(0, "c.xml", 0, 0, 0, "held (on-delete=hold)");
-	ck_assert_str_eq(answer(), "set app: accept-older is done: 1 changes, 1 of them to older revisions; 1 "
-				   "documents gone at the source and held (on-delete=hold); commit 2 is served");
+	ck_assert_str_eq(answer(),
+			 "set app: accept-older is done: 1 changes, 1 of them to older revisions; 1 "
+			 "documents gone at the source and held (on-delete=hold); commit 2 is served");
 	assert_logged("older revisions are refused again");
 	ck_assert_int_lt(access(request_path(".taken"), F_OK), 0);
 	tell_state(SOURCE_FOLLOWING, "");
@@ -2164,7 +2167,8 @@ START_TEST(what_a_restored_source_lacks_is_removed_where_the_set_says_so)
 	settle();
 	assert_value("a.xml", "0");
 	assert_value("b.xml", NULL);
-	ck_assert_ptr_nonnull(strstr(answer(), "gone at the source and removed (on-delete=remove); commit 2"));
+	ck_assert_ptr_nonnull(
+		strstr(answer(), "gone at the source and removed (on-delete=remove); commit 2"));
 }
 END_TEST
 
@@ -2276,8 +2280,9 @@ START_TEST(request_may_be_made_again_while_one_is_under_way)
 	tell("a.xml", "<v>0</v>", 10);
 	settle();
 	ck_assert_uint_eq(seq(), 2);
-	ck_assert_str_eq(answer(), "set app: accept-older is done: 0 changes, 0 of them to older revisions; 0 "
-				   "documents gone at the source; commit 2 is served");
+	ck_assert_str_eq(answer(),
+			 "set app: accept-older is done: 0 changes, 0 of them to older revisions; 0 "
+			 "documents gone at the source; commit 2 is served");
 }
 END_TEST
 
@@ -2292,9 +2297,10 @@ START_TEST(accepted_changes_may_have_to_wait_for_the_marker)
 	mark(7);
 	settle();
 	assert_value("a.xml", "0");
-	ck_assert_ptr_nonnull(strstr(answer(), "2 changes, 2 of them to older revisions; 0 documents gone at the "
-					       "source; 2 changes wait for the commit marker release/marker, "
-					       "seen at revision 7"));
+	ck_assert_ptr_nonnull(strstr(answer(),
+				     "2 changes, 2 of them to older revisions; 0 documents gone at the "
+				     "source; 2 changes wait for the commit marker release/marker, "
+				     "seen at revision 7"));
 	mark(9);
 	settle();
 	assert_value("a.xml", "7");

@@ -153,6 +153,20 @@ START_TEST(control_that_cannot_be_had_is_an_error_and_nothing_is_left_behind)
 }
 END_TEST
 
+/* tmpfs gives up for any signal, whatever its handler wants. */
+START_TEST(control_is_made_though_a_signal_comes)
+{
+	bool failed;
+	int err;
+
+	fault_arm(FAULT_SYSTEM, 2, EINTR); /* behind open: its memory */
+	err = use_control();
+	failed = fault_disarm();
+	ck_assert(failed);
+	ck_assert_int_eq(err, 0);
+}
+END_TEST
+
 START_TEST(control_whose_boot_id_cannot_be_read_has_no_stamps_of_this_boot)
 {
 	struct control_stamps stamps;
@@ -352,6 +366,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_loop_test(tcase, builder_without_memory_says_so, 30, 150);
 	tcase_add_loop_test(tcase, control_that_cannot_be_had_is_an_error_and_nothing_is_left_behind, 0, 6);
+	tcase_add_test(tcase, control_is_made_though_a_signal_comes);
 	tcase_add_test(tcase, control_whose_boot_id_cannot_be_read_has_no_stamps_of_this_boot);
 	tcase_add_loop_test(tcase, arena_that_cannot_be_had_is_an_error, 0, 6);
 	tcase_add_loop_test(tcase, index_without_memory_or_room_says_so, 0, 2);

@@ -766,8 +766,10 @@ static void name_paths(void)
 	world.parents[ROOT] = -1;
 	for (int parent = 0; count < PATHS; parent++)
 		for (const char *letter = "abc"; *letter; letter++, count++) {
-			snprintf(world.names[count], sizeof(world.names[count]), "%.12s/%c",
-				 world.names[parent], *letter);
+			char name[sizeof(world.names[count])];
+
+			snprintf(name, sizeof(name), "%.12s/%c", world.names[parent], *letter);
+			strcpy(world.names[count], name);
 			world.parents[count] = parent;
 		}
 }

@@ -1,0 +1,425 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From ZooKeeper to a reader's variable. The peer is a bare client that only
+ * watches, gets and watches again; where there is none, it is the limit that is
+ * wanted.
+ */
+#define THREADED /* for the writer's synchronous calls */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <zkcfg/zkcfg.h>
+#include <zookeeper/zookeeper.h>
+
+#include "bench/bench.h"
+#include "bench/zk_place.h"
+
+#define MANY 10000u
+#define CHANGES 100u /* of a znode, in a round */
+#define IDLE_S 10u
+#define PEER_PATH "/peer"
+#define PEER_WINDOW 500
+
+/* What the process that waits tells: the number it has seen, and when. */
+struct sight {
+	int64_t number, at_ns;
+};
+
+static struct zk_place *place_of(struct bench *bench, unsigned znodes)
+{
+	struct zk_place *place = bench_have(bench, &zk_place_kind, bench_count(bench, znodes));
+
+	bench_unpin(bench);
+	return place;
+}
+
+/* A process that tells what it sees, by a pipe. */
+static pid_t watcher_begin(const struct zk_place *place, const char *path, int *fd,
+			   void (*watch)(const struct zk_place *place, const char *path, int fd))
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe(ends) < 0 || (pid = fork()) < 0)
+		bench_die("no process to wait: %s", strerror(errno));
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(ends[0]);
+		watch(place, path, ends[1]);
+		_exit(1);
+	}
+	close(ends[1]);
+	*fd = ends[0];
+	return pid;
+}
+
+static void watcher_end(pid_t pid, int fd)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fd);
+}
+
+static void tell(int fd, int64_t number)
+{
+	struct sight sight = { .number = number, .at_ns = bench_now_ns() };
+
+	if (write(fd, &sight, sizeof(sight)) != sizeof(sight))
+		_exit(1);
+}
+
+/* When it saw this number. */
+static int64_t await_sight(int fd, int64_t number)
+{
+	struct sight sight;
+
+	do {
+		if (read(fd, &sight, sizeof(sight)) != sizeof(sight))
+			bench_die("the process that waits has ended");
+	} while (sight.number < number);
+	return sight.at_ns;
+}
+
+/* --- who waits ------------------------------------------------------------------- */
+
+static void watch_ours(const struct zk_place *place, const char *path, int fd)
+{
+	const char *name = strrchr(path, '/') + 1;
+	struct zkcfg_snapshot *snapshot;
+	struct zkcfg *cfg;
+	int64_t number;
+	uint64_t seen;
+
+	if (zkcfg_open("app", place->shm_dir, &cfg) < 0)
+		_exit(1);
+	for (;;) {
+		if (zkcfg_pin(cfg, &snapshot) < 0)
+			_exit(1);
+		seen = zkcfg_snapshot_seq(snapshot);
+		if (zkcfg_get_int64(snapshot, name, "/d/@n", &number) == 0)
+			tell(fd, number);
+		zkcfg_unpin(snapshot);
+		zkcfg_wait(cfg, seen, -1, NULL);
+	}
+}
+
+struct bare {
+	zhandle_t *zh;
+	const char *path;
+	int fd;
+};
+
+static void bare_got(int code, const char *value, int length, const struct Stat *stat, const void *data)
+{
+	const struct bare *bare = data;
+
+	(void)stat;
+	if (code == ZOK && length > 6)
+		tell(bare->fd, strtoll(value + strlen("<d n=\""), NULL, 10));
+}
+
+static void bare_watched(zhandle_t *zh, int type, int state, const char *path, void *context)
+{
+	struct bare *bare = context;
+
+	(void)zh, (void)path;
+	if (type == ZOO_CHANGED_EVENT || (type == ZOO_SESSION_EVENT && state == ZOO_CONNECTED_STATE))
+		zoo_awget(bare->zh, bare->path, bare_watched, bare, bare_got, bare);
+}
+
+static void no_log(const char *text)
+{
+	(void)text;
+}
+
+static void watch_bare(const struct zk_place *place, const char *path, int fd)
+{
+	struct bare bare = { .path = path, .fd = fd };
+
+	zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
+	bare.zh = zookeeper_init2(place->hosts, NULL, 30000, NULL, NULL, 0, no_log);
+	while (zoo_state(bare.zh) != ZOO_CONNECTED_STATE)
+		usleep(1000);
+	zoo_awget(bare.zh, path, bare_watched, &bare, bare_got, &bare);
+	for (;;)
+		pause();
+}
+
+/* --- propagate: a value is set until it is seen ------------------------------------- */
+
+static int64_t next_number(void)
+{
+	static int64_t number;
+
+	return ++number;
+}
+
+static int compare_times(const void *one, const void *other)
+{
+	const int64_t *a = one, *b = other;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* The percentile of so many changes, in us. */
+static double propagate(struct bench *bench, struct zk_place *place, const char *path, unsigned percentile,
+			void (*watch)(const struct zk_place *place, const char *path, int fd))
+{
+	unsigned count = bench_count(bench, CHANGES * 2) < 20 ? 5 : CHANGES;
+	int64_t times[CHANGES], number = next_number();
+	pid_t pid;
+	int fd;
+
+	zk_place_write(place, path, number);
+	pid = watcher_begin(place, path, &fd, watch);
+	await_sight(fd, number);
+	for (unsigned i = 0; i < count; i++) {
+		int64_t began_ns = bench_now_ns();
+
+		number = next_number();
+		zk_place_send(place, path, number);
+		times[i] = await_sight(fd, number) - began_ns;
+		usleep(2000);
+	}
+	watcher_end(pid, fd);
+	qsort(times, count, sizeof(*times), compare_times);
+	return (double)times[(count - 1) * percentile / 100] / 1000;
+}
+
+static double propagate_ours(struct bench *bench, unsigned znodes, unsigned percentile)
+{
+	struct zk_place *place = place_of(bench, znodes);
+	char path[ZK_PLACE_PATH_BYTES];
+
+	zk_place_follow(place);
+	zk_place_path(place->znodes / 2, path);
+	return propagate(bench, place, path, percentile, watch_ours);
+}
+
+static double propagate_bare(struct bench *bench, unsigned znodes, unsigned percentile)
+{
+	return propagate(bench, place_of(bench, znodes), PEER_PATH, percentile, watch_bare);
+}
+
+static double propagate_p50_ours(struct bench *bench)
+{
+	return propagate_ours(bench, 1, 50);
+}
+
+static double propagate_p50_peer(struct bench *bench)
+{
+	return propagate_bare(bench, 1, 50);
+}
+
+static double propagate_p99_ours(struct bench *bench)
+{
+	return propagate_ours(bench, 1, 99);
+}
+
+static double propagate_p99_peer(struct bench *bench)
+{
+	return propagate_bare(bench, 1, 99);
+}
+
+static double propagate_tree_ours(struct bench *bench)
+{
+	return propagate_ours(bench, MANY, 50);
+}
+
+static double propagate_tree_peer(struct bench *bench)
+{
+	return propagate_bare(bench, MANY, 50);
+}
+
+/* --- all of it ------------------------------------------------------------------------ */
+
+/* From nothing: a process, a session, all znodes, all readable. */
+static double initial_sync_ours(struct bench *bench)
+{
+	struct zk_place *place = place_of(bench, MANY);
+	int64_t began_ns = bench_now_ns();
+
+	zk_place_start(place, true);
+	zk_place_await_all(place, 0);
+	return (double)(bench_now_ns() - began_ns) / 1000;
+}
+
+/* All have changed while it was dead. */
+static double restart_ours(struct bench *bench)
+{
+	struct zk_place *place = place_of(bench, MANY);
+	int64_t began_ns, number = next_number();
+
+	zk_place_follow(place);
+	zk_place_kill(place);
+	zk_place_write_all(place, number);
+	began_ns = bench_now_ns();
+	zk_place_start(place, false);
+	zk_place_await_all(place, number);
+	return (double)(bench_now_ns() - began_ns) / 1000;
+}
+
+static atomic_uint under_way;
+
+static void bare_data(int code, const char *value, int length, const struct Stat *stat, const void *data)
+{
+	(void)value, (void)length, (void)stat, (void)data;
+	if (code != ZOK)
+		bench_die("the bare client: %s", zerror(code));
+	atomic_fetch_sub(&under_way, 1);
+}
+
+static void bare_children(int code, const struct String_vector *names, const struct Stat *stat, const void *data)
+{
+	(void)names, (void)stat, (void)data;
+	if (code != ZOK)
+		bench_die("the bare client: %s", zerror(code));
+	atomic_fetch_sub(&under_way, 1);
+}
+
+static void bare_nothing(zhandle_t *zh, int type, int state, const char *path, void *context)
+{
+	(void)zh, (void)type, (void)state, (void)path, (void)context;
+}
+
+/* Data and children of each, with watches, so many at a time. */
+static double sync_bare(struct bench *bench)
+{
+	struct zk_place *place = place_of(bench, MANY);
+	int64_t began_ns = bench_now_ns(), took_ns;
+	char path[ZK_PLACE_PATH_BYTES];
+	zhandle_t *zh = zookeeper_init2(place->hosts, NULL, 30000, NULL, NULL, 0, no_log);
+
+	while (zoo_state(zh) != ZOO_CONNECTED_STATE)
+		usleep(100);
+	for (unsigned i = 0; i < place->znodes; i++) {
+		zk_place_path(i, path);
+		while (atomic_load(&under_way) >= PEER_WINDOW)
+			usleep(50);
+		atomic_fetch_add(&under_way, 2);
+		zoo_awget(zh, path, bare_nothing, NULL, bare_data, NULL);
+		zoo_awget_children2(zh, path, bare_nothing, NULL, bare_children, NULL);
+	}
+	while (atomic_load(&under_way) > 0)
+		usleep(50);
+	took_ns = bench_now_ns() - began_ns;
+	zookeeper_close(zh);
+	return (double)took_ns / 1000;
+}
+
+/* --- back: the server was killed, and takes sessions again; a value is set --------------- */
+
+static double back_ours(struct bench *bench)
+{
+	struct zk_place *place = place_of(bench, 1);
+	char path[ZK_PLACE_PATH_BYTES];
+	int64_t began_ns, seen_ns, number = next_number();
+	pid_t pid;
+	int fd;
+
+	zk_place_follow(place);
+	zk_place_path(0, path);
+	pid = watcher_begin(place, path, &fd, watch_ours);
+	zk_place_stop_server(place);
+	usleep(bench->is_quick ? 10000 : 3000000);
+	zk_place_start_server(place);
+	zk_place_connect(place);
+	began_ns = bench_now_ns();
+	zk_place_write(place, path, number);
+	seen_ns = await_sight(fd, number);
+	watcher_end(pid, fd);
+	return (double)(seen_ns - began_ns) / 1000;
+}
+
+static double one_second(struct bench *bench)
+{
+	(void)bench;
+	return 1e6;
+}
+
+/* --- what it takes ------------------------------------------------------------------------ */
+
+static double cpu_ns(pid_t pid)
+{
+	unsigned long long user, system;
+	char path[64], line[1024];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "r");
+	if (!file || !fgets(line, sizeof(line), file) ||
+	    sscanf(strrchr(line, ')') + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
+		   &system) != 2)
+		bench_die("%s cannot be read", path);
+	fclose(file);
+	return (double)(user + system) * 1e9 / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* CPU time of the daemon in a second in which nothing happens. */
+static double idle_ours(struct bench *bench)
+{
+	struct zk_place *place = place_of(bench, MANY);
+	unsigned seconds = bench->is_quick ? 1 : IDLE_S;
+	double before;
+
+	zk_place_follow(place);
+	before = cpu_ns(place->daemon);
+	sleep(seconds);
+	return (cpu_ns(place->daemon) - before) / seconds + 1; /* a clock of 10 ms may show nothing at all */
+}
+
+static double a_thousandth_of_a_core(struct bench *bench)
+{
+	(void)bench;
+	return 1e6;
+}
+
+/* RssAnon: what is neither the segment nor a file. */
+static double daemon_memory_ours(struct bench *bench)
+{
+	struct zk_place *place = place_of(bench, MANY);
+	char path[64], line[256];
+	double kilobytes = 0;
+	FILE *file;
+
+	zk_place_start(place, true);
+	zk_place_await_all(place, 0);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)place->daemon);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "RssAnon: %lf kB", &kilobytes) == 1)
+			break;
+	if (!file || kilobytes <= 0)
+		bench_die("%s says nothing of RssAnon", path);
+	fclose(file);
+	return kilobytes * 1024;
+}
+
+static double twenty_five_megabytes(struct bench *bench)
+{
+	(void)bench;
+	return 25e6;
+}
+
+const struct figure figures_zookeeper[] = {
+	{ "propagate_p50", "us", "a bare client's get and watch", 1.15, propagate_p50_ours, propagate_p50_peer },
+	{ "propagate_p99", "us", "a bare client's get and watch", 1.15, propagate_p99_ours, propagate_p99_peer },
+	{ "propagate_tree", "us", "a bare client's get and watch, of one", 1.2, propagate_tree_ours,
+	  propagate_tree_peer },
+	{ "initial_sync", "us", "a bare client, pipelined", 1.3, initial_sync_ours, sync_bare },
+	{ "restart", "us", "a bare client, pipelined", 1.3, restart_ours, sync_bare },
+	{ "back", "us", "the limit: a second", 1, back_ours, one_second },
+	{ "idle", "ns", "the limit: 0.1 % of a core", 1, idle_ours, a_thousandth_of_a_core },
+	{ "daemon_memory", "bytes", "the limit: 25 MB", 1, daemon_memory_ours, twenty_five_megabytes },
+	{ .name = NULL }
+};
