@@ -16,10 +16,11 @@
 
 static const char accept_older_help[] =
 	"Tells zkcfgd that the source of a set went back, as a ZooKeeper ensemble does that was restored\n"
-	"from a backup. Otherwise a version that is older than the one served is refused. zkcfgd then begins\n"
-	"anew with the source and accepts whatever it has, older or not, until it has been read once; what is\n"
-	"not there has been removed (on-delete in zkcfgd.xml(5)). seq goes on. Waits until that is done and says\n"
-	"what came of it. Without a running zkcfgd the request stays for its next start.\n"
+	"from a backup. Otherwise a version that is older than the one served is refused. zkcfgd then\n"
+	"begins anew with the source and accepts whatever it has, older or not, until it has been read\n"
+	"once; what is not there has been removed (on-delete in zkcfgd.xml(5)). seq goes on. Waits until\n"
+	"that is done and says what came of it. Without a running zkcfgd the request stays for its next\n"
+	"start.\n"
 	"\n"
 	"  --state-dir DIR  that of zkcfgd (/var/lib/zkcfg for root; who may not write there cannot ask)\n"
 	"  --timeout TIME   exit status 6 after so long: a number with ms, s, m or h, or seconds (30s)\n"
@@ -101,8 +102,8 @@ static int accept_older_open(const struct cli *cli, struct request *request)
 		return CLI_OK;
 	if (errno == ENOENT || errno == ENOTDIR)
 		complain(
-			"no set \"%s\" in the state directory %s: has zkcfgd served this set, and is it that of "
-			"zkcfgd? --state-dir names another",
+			"no set \"%s\" in the state directory %s: has zkcfgd served this set, and is it that "
+			"of zkcfgd? --state-dir names another",
 			request->set, state_dir);
 	else
 		complain("%s: %s: nothing is asked; only who may write there can ask, as root or the user of "
@@ -168,13 +169,13 @@ static int accept_older_timed_out(const struct request *request, bool is_taken)
 {
 	if (is_taken)
 		complain(
-			"zkcfgd took the request, but the source has not settled within %s: older revisions are "
-			"accepted until it has; zkcfg status %s says how far it is",
+			"zkcfgd took the request, but the source has not settled within %s: older revisions "
+			"are accepted until it has; zkcfg status %s says how far it is",
 			request->timeout, request->set);
 	else
 		complain(
-			"zkcfgd has not taken the request within %s: it stays, and is taken when a zkcfgd with this "
-			"state directory serves set \"%s\"; remove %s/" REQUEST " to withdraw it",
+			"zkcfgd has not taken the request within %s: it stays, and is taken when a zkcfgd "
+			"with this state directory serves set \"%s\"; remove %s/" REQUEST " to withdraw it",
 			request->timeout, request->set, request->directory);
 	return CLI_TIMED_OUT;
 }

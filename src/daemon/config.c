@@ -251,7 +251,8 @@ static int config_read_commit_marker(struct config_reader *reader)
 	if (length > CONFIG_MARKER_LIMIT_BYTES)
 		return config_fail(reader, reader->number,
 				   "element %s: attribute %s has %zu bytes, expected at most %d",
-				   config_element(reader), reader->node.name, length, CONFIG_MARKER_LIMIT_BYTES);
+				   config_element(reader), reader->node.name, length,
+				   CONFIG_MARKER_LIMIT_BYTES);
 	return config_copy(reader, &reader->set->commit_marker);
 }
 

@@ -10,7 +10,8 @@ void hold_describe(enum hold hold, const struct marker *marker, size_t change_co
 	if (change_count == 0 && hold == HOLD_MARKER)
 		message_set(
 			text,
-			"the commit marker %s is missing or empty at the source: nothing is committed until it is there",
+			"the commit marker %s is missing or empty at the source: nothing is committed "
+			"until it is there",
 			marker->name);
 	else if (change_count == 0 || hold == HOLD_NOT)
 		return;

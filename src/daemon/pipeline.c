@@ -206,7 +206,8 @@ static void pipeline_detail(const struct pipeline *pipeline, char *detail, size_
 	if (pipeline->accept_older.is_under_way)
 		detail_add(
 			detail, detail_bytes,
-			"accept-older was asked for: older revisions are accepted until the source has settled");
+			"accept-older was asked for: older revisions are accepted until the source has "
+			"settled");
 	detail_add(detail, detail_bytes, pipeline->store_trouble.text);
 	detail_add(detail, detail_bytes, pipeline->lastgood_trouble.text);
 	detail_add(detail, detail_bytes, cut);
@@ -526,8 +527,8 @@ static enum standing pipeline_standing(const struct pipeline *pipeline, const st
 		return STANDING_NEWER;
 	*known = zkcfg_document_revision(newest);
 	is_same = revision->modified == *known && revision->created == document_created(newest);
-	if (pipeline->accept_older
-		    .is_under_way) { /* in another history the same number may be another version */
+	if (pipeline->accept_older.is_under_way) {
+		/* in another history the same number may be another version */
 		raw = zkcfg_document_raw(newest, &raw_bytes);
 		is_same = is_same && raw_bytes == size_bytes && memcmp(raw, bytes, raw_bytes) == 0;
 	} else if (revision->modified < *known) {
@@ -851,8 +852,8 @@ static void pipeline_refetch(struct pipeline *pipeline)
 static void pipeline_log_accept_older(const struct pipeline *pipeline)
 {
 	log_warning(
-		"set %s: accept-older was asked for: older revisions are accepted until the source has settled "
-		"once",
+		"set %s: accept-older was asked for: older revisions are accepted until the source has "
+		"settled once",
 		pipeline->set->name);
 }
 

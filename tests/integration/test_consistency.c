@@ -321,7 +321,7 @@ START_TEST(batch_waits_for_its_marker_for_as_long_as_it_takes)
 	DAEMON_UNTIL(
 		&host,
 		detail_has(
-			"3 changes wait for the commit marker release, which is missing or empty at the source"));
+			"3 changes wait for the commit marker release, which is missing or empty"));
 	ck_assert_uint_eq(daemon_host_seq(&host), 0);
 	daemon_host_put(&host, "release", "now");
 	DAEMON_UNTIL(&host, daemon_host_seq(&host) == 1);

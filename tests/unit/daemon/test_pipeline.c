@@ -1923,7 +1923,8 @@ START_TEST(nothing_is_committed_without_a_marker_at_the_source)
 	open_marked();
 	settle();
 	assert_detail(
-		"the commit marker release/marker is missing or empty at the source: nothing is committed until it is there");
+		"the commit marker release/marker is missing or empty at the source: nothing is committed "
+		"until it is there");
 	tell("a.xml", "<v>1</v>", 10);
 	settle();
 	verify();
@@ -1931,7 +1932,7 @@ START_TEST(nothing_is_committed_without_a_marker_at_the_source)
 	ck_assert_uint_eq(seq(), 0);
 	ck_assert_int_eq(unverified_ms(), -1);
 	assert_detail(
-		"1 change waits for the commit marker release/marker, which is missing or empty at the source");
+		"1 change waits for the commit marker release/marker, which is missing or empty");
 	mark(9); /* one that is older than what is there */
 	settle();
 	ck_assert_uint_eq(seq(), 0);
