@@ -125,7 +125,7 @@ libsupport_la_LIBADD = $(CHECK_LIBS)
 
 # What a test program is linked with unless it says otherwise: the rooms' static
 # libraries, from which each takes what it uses.
-LDADD = libsupport.la libdaemon.la libpublish.la libsource.la libxml.la libclient.la libsegment.la libbase.la \
+LDADD = libsupport.la libdaemon.la libpublish.la libsource.la libhttp.la libxml.la libclient.la libsegment.la libbase.la \
 	$(CHECK_LIBS) $(JANSSON_LIBS)
 
 # A failed test's log is shown. Seconds are generous: they end what hangs.

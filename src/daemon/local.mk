@@ -16,7 +16,7 @@ libdaemon_la_LIBADD = $(EVENT_LIBS) $(SYSTEMD_LIBS)
 
 sbin_PROGRAMS += zkcfgd
 zkcfgd_SOURCES = %D%/main.c
-zkcfgd_LDADD = libdaemon.la libpublish.la libsource.la libxml.la libclient.la libsegment.la libbase.la
+zkcfgd_LDADD = libdaemon.la libpublish.la libsource.la libhttp.la libxml.la libclient.la libsegment.la libbase.la
 
 # The schema is installed for editors and for xmllint; zkcfgd has it compiled in.
 dist_pkgdata_DATA = %D%/zkcfgd.rng

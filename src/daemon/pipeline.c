@@ -58,6 +58,7 @@ struct pipeline {
 	size_t gone_count;  /* what the last sweep found gone */
 	uint64_t cut_count;
 	uint64_t repair_count;
+	int64_t told_ns, asked_ns; /* when the source last told us of a change, and was last asked for one; 0: never */
 
 	enum source_state source_state;
 	char source_text[512];
@@ -803,6 +804,16 @@ static void on_repaired(void *user, const char *name)
 	pipeline_touch_status(pipeline);
 }
 
+static void on_contact(void *user, enum source_contact contact)
+{
+	struct pipeline *pipeline = user;
+
+	if (contact == SOURCE_TOLD)
+		pipeline->told_ns = clock_boottime_ns();
+	else
+		pipeline->asked_ns = clock_boottime_ns();
+}
+
 static const struct source_events pipeline_events = {
 	.document = on_document,
 	.removed = on_removed,
@@ -811,6 +822,7 @@ static const struct source_events pipeline_events = {
 	.verified = on_verified,
 	.state = on_state,
 	.repaired = on_repaired,
+	.contact = on_contact,
 };
 
 static int pipeline_start_source(struct pipeline *pipeline, struct message *message)

@@ -5,6 +5,7 @@ noinst_LTLIBRARIES += libsource.la
 libsource_la_SOURCES = \
 	%D%/audit.c %D%/audit.h \
 	%D%/lane.c %D%/lane.h \
+	%D%/pace.c %D%/pace.h \
 	%D%/registry.c %D%/source.h \
 	%D%/requests.c %D%/requests.h \
 	%D%/subscription.c %D%/subscription.h \
@@ -16,4 +17,4 @@ libsource_la_SOURCES = \
 	%D%/zookeeper_target.c \
 	%D%/zookeeper_tls.c %D%/zookeeper_tls.h \
 	%D%/zookeeper_write.c
-libsource_la_LIBADD = $(ZOOKEEPER_LIBS) $(OPENSSL_LIBS) $(EVENT_LIBS)
+libsource_la_LIBADD = $(JANSSON_LIBS) $(ZOOKEEPER_LIBS) $(OPENSSL_LIBS) $(EVENT_LIBS)

@@ -41,6 +41,12 @@ enum source_state {
 	SOURCE_REFUSED = 5     /* it does not let us read */
 };
 
+/* Who spoke first. */
+enum source_contact {
+	SOURCE_TOLD = 1, /* the source, of a change */
+	SOURCE_ASKED = 2 /* we did, without its having said anything: pull, or an audit */
+};
+
 struct source_revision {
 	uint64_t created;  /* when this document came to be; another one after delete and re-create */
 	uint64_t modified; /* rises with each change, across re-creation too */
@@ -62,6 +68,8 @@ struct source_events {
 	void (*state)(void *user, enum source_state state, const char *detail);
 	/* What was told of a name was not the latest, though nothing had said so: the audit found it, and it is read again. */
 	void (*repaired)(void *user, const char *name);
+	/* For status: when it was last told, and last asked. As often as it happens. */
+	void (*contact)(void *user, enum source_contact contact);
 };
 
 struct source_change {

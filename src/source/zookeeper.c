@@ -186,7 +186,7 @@ static int zookeeper_subscribe(struct zookeeper *zookeeper, const struct source_
 	struct subscription_options options = { .root = target->path,
 						.window = SUBSCRIPTION_WINDOW_USUAL,
 						.lane_bytes = ZOOKEEPER_WATCHES_MOST_BYTES,
-						.audit_ns = target->audit_ms * CLOCK_NS_PER_MS,
+						.audit_ns = pace_period_ns(&target->pace),
 						.splay_ns = zookeeper_splay_ns(target) };
 
 	if (getrandom(&options.seed, sizeof(options.seed), GRND_NONBLOCK) < 0)

@@ -14,9 +14,8 @@
  *                          without an answer we are away
  *     auth_file            a file with one line, user:password, for the digest
  *                          scheme
- *     audit                a duration, 1s to 24h or 0 for never, 5m unless
- *                          given: how often everything is looked at though
- *                          nothing said that it changed
+ *     mode, interval, audit
+ *                          see source/pace.h
  *     splay                a duration, up to 10m, 0 unless given: changes are
  *                          fetched after a part of it that differs from host to
  *                          host
@@ -41,6 +40,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "source/pace.h"
 #include "source/source.h"
 
 #define ZOOKEEPER_PORT "2181"
@@ -48,9 +48,6 @@
 #define ZOOKEEPER_TIMEOUT_MS 10000
 #define ZOOKEEPER_TIMEOUT_LEAST_MS 1000
 #define ZOOKEEPER_TIMEOUT_MOST_MS 600000
-#define ZOOKEEPER_AUDIT_MS (5 * 60000)
-#define ZOOKEEPER_AUDIT_LEAST_MS 1000
-#define ZOOKEEPER_AUDIT_MOST_MS (24 * 3600000)
 #define ZOOKEEPER_SPLAY_MOST_MS (10 * 60000)
 
 /* What a server takes in one request, unless its jute.maxbuffer says otherwise. */
@@ -72,7 +69,7 @@ struct zookeeper_target {
 	char *path;
 	char *auth_file; /* NULL: none */
 	int session_timeout_ms;
-	int64_t audit_ms;	   /* 0: never */
+	struct pace pace;
 	int64_t splay_ms;	   /* 0: none */
 	char *splay_seed;	   /* NULL: the host's name */
 	struct zookeeper_tls *tls; /* NULL: none */

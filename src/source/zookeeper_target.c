@@ -186,23 +186,6 @@ static int target_take_timeout(struct uri_option *option, struct zookeeper_targe
 	return 0;
 }
 
-static int target_take_audit(struct uri_option *option, struct zookeeper_target *target,
-			     struct message *message)
-{
-	int64_t ms;
-
-	if (duration_parse(option->value, NULL, &ms) < 0 || (ms != 0 && ms < ZOOKEEPER_AUDIT_LEAST_MS) ||
-	    ms > ZOOKEEPER_AUDIT_MOST_MS) {
-		message_set(message,
-			    "audit is \"%.32s\"; expected a duration of %d s to %d h, as 5m, or 0 for none",
-			    option->value, ZOOKEEPER_AUDIT_LEAST_MS / 1000,
-			    ZOOKEEPER_AUDIT_MOST_MS / 3600000);
-		return -EINVAL;
-	}
-	target->audit_ms = ms;
-	return 0;
-}
-
 static int target_take_splay(struct uri_option *option, struct zookeeper_target *target,
 			     struct message *message)
 {
@@ -293,7 +276,6 @@ static const struct target_option {
 } target_options[] = {
 	{ "session_timeout_ms", target_take_timeout, false },
 	{ "auth_file", target_take_auth_file, false },
-	{ "audit", target_take_audit, false },
 	{ "splay", target_take_splay, false },
 	{ "splay_seed", target_take_splay_seed, false },
 	{ "ca_file", target_take_ca_file, true },
@@ -309,9 +291,10 @@ static int target_refuse_option(const struct uri_option *option, const struct zo
 {
 	struct buffer list = { 0 };
 
+	buffer_printf(&list, PACE_OPTIONS);
 	for (size_t i = 0; i < TARGET_OPTIONS_COUNT; i++)
 		if (target->tls || !target_options[i].is_tls)
-			buffer_printf(&list, "%s%s", i == 0 ? "" : ", ", target_options[i].name);
+			buffer_printf(&list, ", %s", target_options[i].name);
 	message_set(message, "the option %.64s is not known; expected %.*s", option->key,
 		    (int)list.size_bytes, list.bytes ? list.bytes : "");
 	buffer_free(&list);
@@ -321,6 +304,10 @@ static int target_refuse_option(const struct uri_option *option, const struct zo
 static int target_take_option(struct uri_option *option, struct zookeeper_target *target,
 			      struct message *message)
 {
+	int taken = pace_take(&target->pace, option, message);
+
+	if (taken != 0)
+		return taken < 0 ? taken : 0;
 	for (size_t i = 0; i < TARGET_OPTIONS_COUNT; i++) {
 		if (strcmp(option->key, target_options[i].name) != 0)
 			continue;
@@ -340,7 +327,7 @@ static int target_take_options(struct uri *uri, struct zookeeper_target *target,
 		if (err < 0)
 			return err;
 	}
-	return 0;
+	return pace_check(&target->pace, message);
 }
 
 /* zks:// as against zk://. */
@@ -376,13 +363,11 @@ static int target_check_tls(const struct zookeeper_target *target, struct messag
 
 int zookeeper_target_parse(const char *uri_text, struct zookeeper_target *target, struct message *message)
 {
-	struct zookeeper_target parsed = {
-		.session_timeout_ms = ZOOKEEPER_TIMEOUT_MS,
-		.audit_ms = ZOOKEEPER_AUDIT_MS,
-	};
+	struct zookeeper_target parsed = { .session_timeout_ms = ZOOKEEPER_TIMEOUT_MS };
 	struct uri uri;
 	int err;
 
+	pace_init(&parsed.pace);
 	err = uri_parse(uri_text, &uri, message);
 	if (err < 0)
 		goto out;

@@ -202,6 +202,12 @@ static void told_repaired(void *user, const char *name)
 	ck_abort_msg("the audit found %s, of which nothing was lost", name);
 }
 
+static void told_contact(void *user, enum source_contact contact)
+{
+	(void)user;
+	(void)contact;
+}
+
 static const struct source_events events = {
 	.document = told_document,
 	.removed = told_removed,
@@ -210,6 +216,7 @@ static const struct source_events events = {
 	.verified = told_verified,
 	.state = told_state,
 	.repaired = told_repaired,
+	.contact = told_contact,
 };
 
 static bool is_text(const char *name, const char *text)

@@ -14,7 +14,8 @@ declare -A may=(
 	[segment]="public"
 	[client]="public segment"
 	[xml]="public segment base"
-	[source]="base"
+	[http]="base"
+	[source]="base http"
 	[publish]="public segment base"
 	[hook]="public publish segment base"
 	[admin]="public publish segment base"
@@ -22,12 +23,13 @@ declare -A may=(
 	[cli]="public base xml source"
 )
 
-# The only room that may use each of these; extended regular expressions.
+# The only rooms that may use each of these; extended regular expressions.
 declare -A alone=(
 	[xml]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<libxml/'
 	[source]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<zookeeper/'
 	[segment]='stdatomic\.h|__atomic_|__sync_|_Atomic|[^_[:alnum:]]atomic_(load|store|exchange|fetch|compare)'
-	[cli]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<jansson\.h>'
+	["source cli"]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<jansson\.h>'
+	[http]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<curl/'
 )
 
 # What nobody may use: synchronous calls of the ZooKeeper client have no time limit
@@ -73,7 +75,7 @@ check_tree() # ROOT
 		done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*(["<][^">]*[">]).*/\1/p' "$file")
 		grep -nE -- "$never" "$file" | sed "s|^|$file:|; s|\$|  (nobody may)|"
 		for owner in "${!alone[@]}"; do
-			[[ $room == "$owner" ]] && continue
+			contains "$owner" "$room" && continue
 			grep -nE -- "${alone[$owner]}" "$file" | sed "s|^|$file:|; s|\$|  (only $owner may)|"
 		done
 	done
@@ -104,6 +106,13 @@ expect accepted client '#include "segment/view.h"'
 expect accepted daemon '#include "publish/publisher.h"'
 expect accepted xml '#include <libxml/parser.h>'
 expect accepted source '#include <zookeeper/zookeeper.h>'
+expect accepted source '#include <jansson.h>'
+expect accepted cli '#include <jansson.h>'
+expect accepted source '#include "http/http.h"'
+expect accepted http '#include <curl/curl.h>'
+expect refused publish '#include <jansson.h>'
+expect refused source '#include <curl/curl.h>'
+expect refused http '#include "source/source.h"'
 expect accepted segment '#include <stdatomic.h>'
 expect accepted publish '#include <zkcfg/zkcfg.h>'
 expect refused base '#include <zkcfg/zkcfg.h>'

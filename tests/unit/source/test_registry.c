@@ -114,7 +114,7 @@ START_TEST(hosts_and_path_are_as_the_client_wants_them)
 	ck_assert_int_eq(target.session_timeout_ms, 10000);
 	ck_assert_ptr_null(target.auth_file);
 	ck_assert_ptr_null(target.tls);
-	ck_assert_int_eq(target.audit_ms, 300000);
+	ck_assert_int_eq(target.pace.audit_ms, 300000);
 	ck_assert_int_eq(target.splay_ms, 0);
 	ck_assert_ptr_null(target.splay_seed);
 	zookeeper_target_free(&target);
@@ -159,7 +159,7 @@ START_TEST(pace_is_taken)
 	struct message message = { "" };
 
 	ck_assert_msg(zookeeper_target_parse(paces[_i].uri, &target, &message) == 0, "%s", message.text);
-	ck_assert_int_eq(target.audit_ms, paces[_i].audit_ms);
+	ck_assert_int_eq(target.pace.audit_ms, paces[_i].audit_ms);
 	ck_assert_int_eq(target.splay_ms, paces[_i].splay_ms);
 	ck_assert_pstr_eq(target.splay_seed, paces[_i].splay_seed);
 	zookeeper_target_free(&target);
@@ -206,8 +206,8 @@ static const struct {
 	{ "zk://h/a%EF%A3%BF", "U+F8FF;" },
 	{ "zk://h/a%EF%BF%B0", "U+FFF0;" },
 	{ "zk://h/\xf0\x9f\x90\x98", "U+1F418;" },
-	{ "zk://h/a?x=1", "the option x is not known; expected session_timeout_ms, auth_file, audit, "
-			  "splay, splay_seed" },
+	{ "zk://h/a?x=1", "the option x is not known; expected mode, interval, audit, "
+			  "session_timeout_ms, auth_file, splay, splay_seed" },
 	{ "zk://h/a?ca_file=/c", "ca_file is for zks://, which has TLS; zk:// has none" },
 	{ "zk://h/a?cert_file=/c", "cert_file is for zks://" },
 	{ "zk://h/a?key_file=/c", "key_file is for zks://" },
@@ -226,6 +226,14 @@ static const struct {
 	{ "zk://h/a?audit=86400001ms", "1 s to 24 h" },
 	{ "zk://h/a?audit=-1s", "1 s to 24 h" },
 	{ "zk://h/a?audit=99999999999999999999h", "1 s to 24 h" },
+	{ "zk://h/a?mode=", "mode is \"\"; expected push or pull" },
+	{ "zk://h/a?mode=Pull", "mode is \"Pull\"; expected push or pull" },
+	{ "zk://h/a?interval=1s", "interval is given without mode=pull" },
+	{ "zk://h/a?interval=1s&mode=push", "interval is given without mode=pull" },
+	{ "zk://h/a?mode=pull&interval=", "interval is \"\"; expected a duration of 100 ms to 24 h, as 30s" },
+	{ "zk://h/a?mode=pull&interval=0", "100 ms to 24 h" },
+	{ "zk://h/a?mode=pull&interval=99ms", "100 ms to 24 h" },
+	{ "zk://h/a?mode=pull&interval=86400001ms", "100 ms to 24 h" },
 	{ "zk://h/a?splay=", "splay is \"\"; expected a duration of 0 to 10 m, as 500ms or 2s" },
 	{ "zk://h/a?splay=2", "splay is \"2\"; expected" },
 	{ "zk://h/a?splay=600001ms", "0 to 10 m" },
@@ -304,7 +312,7 @@ static const struct {
 	{ "zks://h/a?cert_file=/c%2Cd", "cert_file has a comma in its name, /c,d" },
 	{ "zks://h/a?key_file=/c,d", "key_file has a comma in its name, /c,d" },
 	{ "zks://h/a?verify=no",
-	  "the option verify is not known; expected session_timeout_ms, auth_file, audit, "
+	  "the option verify is not known; expected mode, interval, audit, session_timeout_ms, auth_file, "
 	  "splay, splay_seed, ca_file, cert_file, key_file, key_password_file" },
 };
 

@@ -756,6 +756,12 @@ static void told_repaired(void *user, const char *name)
 	repaired_count++;
 }
 
+static void told_contact(void *user, enum source_contact contact)
+{
+	(void)user;
+	(void)contact;
+}
+
 /* --- a world -------------------------------------------------------------------------- */
 
 static void name_paths(void)
@@ -788,7 +794,8 @@ static void world_begin(uint64_t seed)
 						     .settled = told_settled,
 						     .verified = told_verified,
 						     .state = told_state,
-						     .repaired = told_repaired };
+						     .repaired = told_repaired,
+						     .contact = told_contact };
 	struct subscription_options options = { .root = "/app" };
 	bool verbose = world.verbose;
 

@@ -471,6 +471,14 @@ static void told_repaired(void *user, const char *name)
 	tell("~%s ", name);
 }
 
+static unsigned int contacts[3]; /* by enum source_contact */
+
+static void told_contact(void *user, enum source_contact contact)
+{
+	(void)user;
+	contacts[contact]++;
+}
+
 static const struct source_events events = {
 	.document = told_document,
 	.removed = told_removed,
@@ -479,6 +487,7 @@ static const struct source_events events = {
 	.verified = told_verified,
 	.state = told_state,
 	.repaired = told_repaired,
+	.contact = told_contact,
 };
 
 static enum subscription_result op_read(void *user, unsigned int lane, enum subscription_read read,
