@@ -274,6 +274,8 @@ int main(int argc, char **argv)
 	const char *json_path = NULL, *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	int option;
 
+	if (figures_zookeeper_watch(argc, argv))
+		return 1;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'q':

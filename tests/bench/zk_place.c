@@ -206,7 +206,7 @@ void zk_place_write_all(struct zk_place *place, int64_t number)
 
 void zk_place_start(struct zk_place *place, bool anew)
 {
-	char set[96], state_dir[BENCH_PATH_BYTES + 32];
+	char set[160], state_dir[BENCH_PATH_BYTES + 32];
 	char *const arguments[] = { (char *)(uintptr_t)BENCH_BUILD "/zkcfgd",
 				    (char *)(uintptr_t)"--set",
 				    set,
@@ -218,7 +218,8 @@ void zk_place_start(struct zk_place *place, bool anew)
 
 	zk_place_kill(place);
 	place->starts += anew;
-	snprintf(set, sizeof(set), "app=zk://%s" ZK_PLACE_SET, place->hosts);
+	snprintf(set, sizeof(set), "app=zk://%s" ZK_PLACE_SET "?session_timeout_ms=%u", place->hosts,
+		 place->session_timeout_ms);
 	snprintf(place->shm_dir, sizeof(place->shm_dir), "%s/shm-%u", place->directory, place->starts);
 	snprintf(state_dir, sizeof(state_dir), "%s/state-%u", place->directory, place->starts);
 	place->daemon = spawn(place, "daemon.log", arguments);
@@ -276,6 +277,22 @@ void zk_place_follow(struct zk_place *place)
 	zk_place_await_all(place, 0);
 }
 
+unsigned zk_place_count_expiries(const struct zk_place *place)
+{
+	char path[BENCH_PATH_BYTES + 32], line[1024];
+	unsigned count = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/daemon.log", place->directory);
+	file = fopen(path, "r");
+	if (!file)
+		bench_die("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), file))
+		count += strstr(line, "expired") != NULL;
+	fclose(file);
+	return count;
+}
+
 /* --- the whole --------------------------------------------------------------------- */
 
 static void *zk_place_make(struct bench *bench, unsigned znodes)
@@ -284,6 +301,7 @@ static void *zk_place_make(struct bench *bench, unsigned znodes)
 
 	bench_unpin(bench);
 	place->znodes = znodes;
+	place->session_timeout_ms = bench->is_quick ? 1000 : 10000;
 	snprintf(place->directory, sizeof(place->directory), "%s/place-%u", bench->directory, znodes);
 	if (mkdir(place->directory, 0700) < 0)
 		bench_die("%s: %s", place->directory, strerror(errno));

@@ -21,7 +21,7 @@
 struct zk_place {
 	char directory[BENCH_PATH_BYTES], hosts[32];
 	int port;
-	unsigned znodes;
+	unsigned znodes, session_timeout_ms;
 	pid_t server, daemon;
 	void *writer; /* a zhandle_t */
 	unsigned starts; /* of daemons: each of the first kind has an empty directory */
@@ -46,6 +46,8 @@ void zk_place_await_all(struct zk_place *place, int64_t number);
 void zk_place_kill(struct zk_place *place);
 /* A daemon runs, and serves all. */
 void zk_place_follow(struct zk_place *place);
+/* How often a session of any daemon of this place has expired. */
+unsigned zk_place_count_expiries(const struct zk_place *place);
 
 /* Stop the server by SIGKILL; start it again, and return as soon as it takes connections. */
 void zk_place_stop_server(struct zk_place *place);
