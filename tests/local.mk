@@ -37,7 +37,8 @@ unit_tests = \
 	%D%/unit/cli/test_output \
 	%D%/unit/daemon/test_config \
 	%D%/unit/daemon/test_options \
-	%D%/unit/daemon/test_pipeline
+	%D%/unit/daemon/test_pipeline \
+	%D%/unit/daemon/test_staging
 
 integration_tests = \
 	%D%/integration/test_cli \

@@ -33,7 +33,6 @@ static void entry_free(void *pointer)
 {
 	struct tracked *entry = pointer;
 
-	free(entry->pending);
 	free(entry->candidate.reason);
 	free(entry->candidate_raw);
 	free(entry->trouble.reason);
@@ -47,8 +46,23 @@ void documents_init(struct documents *documents)
 	TAILQ_INIT(&documents->changes);
 }
 
+static void documents_let_go(struct documents *documents, struct tracked *entry)
+{
+	if (entry->is_staged)
+		staging_free(&documents->staging, entry->pending);
+	else
+		free(entry->pending);
+	entry->pending = NULL;
+	entry->is_staged = false;
+}
+
 void documents_free(struct documents *documents)
 {
+	struct tracked *entry;
+
+	TAILQ_FOREACH (entry, &documents->changes, change_link)
+		documents_let_go(documents, entry);
+	staging_end(&documents->staging);
 	tdestroy(documents->entries, entry_free);
 	documents_init(documents);
 }
@@ -112,9 +126,14 @@ static void entry_mark_changed(struct documents *documents, struct tracked *entr
 void documents_stage(struct documents *documents, struct tracked *entry, struct zkcfg_document *document,
 		     size_t document_bytes, uint64_t needs)
 {
-	free(entry->pending);
-	entry->pending = document;
+	void *copy = document ? staging_copy(&documents->staging, document, document_bytes) : NULL;
+
+	documents_let_go(documents, entry);
+	entry->pending = copy ? copy : document;
+	entry->is_staged = copy != NULL;
 	entry->pending_bytes = document_bytes;
+	if (copy)
+		free(document);
 	entry->is_answering = document != NULL;
 	entry->is_going = false;
 	entry->needs = needs;
@@ -141,8 +160,7 @@ void documents_committed(struct documents *documents, struct tracked *entry)
 	TAILQ_REMOVE(&documents->changes, entry, change_link);
 	documents->change_count--;
 	entry->is_changed = entry->is_going = entry->is_answering = false;
-	free(entry->pending);
-	entry->pending = NULL;
+	documents_let_go(documents, entry);
 }
 
 /*

@@ -17,6 +17,8 @@
 
 #include <zkcfg/zkcfg.h>
 
+#include "daemon/staging.h"
+
 /* What there is to say of a document that is not as the source has it. */
 struct problem {
 	char *reason; /* NULL: none */
@@ -35,6 +37,7 @@ struct tracked {
 	uint32_t seen_in;		/* the round in which the source had it, or could not read it */
 	struct zkcfg_document *pending; /* to be published by the next commit */
 	size_t pending_bytes;
+	bool is_staged; /* pending is in staging */
 	bool is_going;	   /* to be removed by the next commit */
 	bool is_answering; /* what is pending came after the candidate */
 	uint64_t needs;	   /* the change may be committed once the commit marker has this revision */
@@ -55,6 +58,7 @@ struct documents {
 	size_t change_count;
 	int64_t first_change_ns; /* of those that wait */
 	int64_t last_change_ns;
+	struct staging staging; /* of what is pending */
 };
 
 void documents_init(struct documents *documents);

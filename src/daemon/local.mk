@@ -10,7 +10,8 @@ libdaemon_la_SOURCES = \
 	%D%/marker.c %D%/marker.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/options.c %D%/options.h \
-	%D%/pipeline.c %D%/pipeline.h
+	%D%/pipeline.c %D%/pipeline.h \
+	%D%/staging.c %D%/staging.h
 nodist_libdaemon_la_SOURCES = %D%/zkcfgd_rng.h
 libdaemon_la_LIBADD = $(EVENT_LIBS) $(SYSTEMD_LIBS)
 

@@ -3,6 +3,7 @@
 #include "daemon/pipeline.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,8 @@
 #define SEQ_GAP UINT64_C(1048576)
 /* What memory did not suffice for is asked for again after so long. */
 #define REFETCH_NS (5 * CLOCK_NS_PER_S)
+/* A commit of so many changes leaves much of the heap unused, which is given back. */
+#define TRIM_CHANGES 1000
 
 struct pipeline {
 	struct pipeline_parts parts;
@@ -366,6 +369,8 @@ static void pipeline_commit(struct pipeline *pipeline)
 		 publisher_document_count(pipeline->publisher),
 		 (long long)((clock_monotonic_ns() - pipeline->documents.first_change_ns) / CLOCK_NS_PER_MS),
 		 is_cut ? "; commit cut: the source did not settle in time" : "");
+	if (change_count >= TRIM_CHANGES)
+		malloc_trim(0); /* what waited for a whole set to be read will not be needed again soon */
 	pipeline->is_store_owed = true;
 	pipeline_store_in_time(pipeline);
 	pipeline_touch_status(pipeline);

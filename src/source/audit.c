@@ -7,21 +7,28 @@
 /* Not more often: what is due is looked at together. */
 #define AUDIT_PAUSE_LEAST_NS CLOCK_NS_PER_S
 
-void audit_init(struct audit *audit, int64_t period_ns)
+void audit_init(struct audit *audit, int64_t period_ns, int64_t least_ns)
 {
-	*audit = (struct audit){ .period_ns = period_ns, .next_ns = INT64_MAX };
+	*audit = (struct audit){ .period_ns = period_ns, .least_ns = least_ns, .next_ns = INT64_MAX };
+}
+
+static int64_t audit_period_ns(const struct audit *audit, size_t znode_count)
+{
+	int64_t period_ns = audit->least_ns * (int64_t)znode_count;
+
+	return period_ns > audit->period_ns ? period_ns : audit->period_ns;
 }
 
 static int64_t audit_pause_ns(const struct audit *audit, size_t znode_count)
 {
-	int64_t pause_ns = audit->period_ns / (int64_t)znode_count;
+	int64_t pause_ns = audit_period_ns(audit, znode_count) / (int64_t)znode_count;
 
 	return pause_ns > AUDIT_PAUSE_LEAST_NS ? pause_ns : AUDIT_PAUSE_LEAST_NS;
 }
 
 size_t audit_due(struct audit *audit, size_t znode_count, int64_t now_ns, uint64_t random)
 {
-	int64_t pause_ns, periods;
+	int64_t period_ns = audit_period_ns(audit, znode_count), pause_ns, periods;
 	bool begun = audit->next_ns != INT64_MAX;
 
 	if (audit->period_ns == 0 || (begun && now_ns < audit->next_ns))
@@ -32,7 +39,7 @@ size_t audit_due(struct audit *audit, size_t znode_count, int64_t now_ns, uint64
 	if (!begun)
 		return 0;
 	periods = (int64_t)znode_count * pause_ns;
-	return (size_t)((periods + audit->period_ns - 1) / audit->period_ns);
+	return (size_t)((periods + period_ns - 1) / period_ns);
 }
 
 struct znode *audit_next(const struct audit *audit, struct znode *root)

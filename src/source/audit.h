@@ -14,11 +14,12 @@
 
 struct audit {
 	int64_t period_ns; /* 0: never */
+	int64_t least_ns;  /* and no more often than once in so long for each znode there is */
 	int64_t next_ns;   /* INT64_MAX: not begun */
 	struct znode *cursor; /* the next one; NULL: the root */
 };
 
-void audit_init(struct audit *audit, int64_t period_ns);
+void audit_init(struct audit *audit, int64_t period_ns, int64_t least_ns);
 /* How many to look at now; 0: it is not time. random: any number. */
 size_t audit_due(struct audit *audit, size_t znode_count, int64_t now_ns, uint64_t random);
 /* The next one; audit_pass() goes on behind it. */

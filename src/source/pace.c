@@ -34,6 +34,7 @@ static int pace_take_interval(struct pace *pace, const char *value, struct messa
 
 static int pace_take_audit(struct pace *pace, const char *value, struct message *message)
 {
+	pace->is_audit_given = true;
 	if (duration_parse(value, NULL, &pace->audit_ms) == 0 &&
 	    (pace->audit_ms == 0 || pace->audit_ms >= PACE_AUDIT_LEAST_MS) && pace->audit_ms <= PACE_MOST_MS)
 		return 1;

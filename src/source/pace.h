@@ -30,6 +30,7 @@ struct pace {
 	bool is_pull;
 	int64_t interval_ms; /* 0: not given yet */
 	int64_t audit_ms;    /* 0: never */
+	bool is_audit_given;
 };
 
 /* The names, for a message that says what was expected. */

@@ -1121,7 +1121,7 @@ struct subscription *subscription_new(const struct subscription_options *options
 		goto free_waiting;
 	subscription->lane_bytes = options->lane_bytes;
 	subscription->splay_ns = options->splay_ns;
-	audit_init(&subscription->audit, options->audit_ns);
+	audit_init(&subscription->audit, options->audit_ns, options->audit_least_ns);
 	subscription->ops = ops;
 	subscription->ops_user = ops_user;
 	subscription->events = events;

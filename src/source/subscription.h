@@ -131,6 +131,7 @@ struct subscription_options {
 	unsigned int window; /* reads under way in a lane at the most; 1 to SUBSCRIPTION_WINDOW_MOST */
 	size_t lane_bytes;   /* what the watches of a lane may come to in one packet; 0: anything */
 	int64_t audit_ns;    /* each znode is looked at about so often; 0: never */
+	int64_t audit_least_ns; /* but one znode at a time no more often than this, on average */
 	int64_t splay_ns;    /* how long after a notification this host reads, once it has settled */
 	uint64_t seed;	     /* of the jitter; anything */
 };

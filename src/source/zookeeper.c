@@ -187,6 +187,9 @@ static int zookeeper_subscribe(struct zookeeper *zookeeper, const struct source_
 						.window = SUBSCRIPTION_WINDOW_USUAL,
 						.lane_bytes = ZOOKEEPER_WATCHES_MOST_BYTES,
 						.audit_ns = pace_period_ns(&target->pace),
+						.audit_least_ns = target->pace.is_audit_given ?
+									  0 :
+									  ZOOKEEPER_AUDIT_LEAST_NS,
 						.splay_ns = zookeeper_splay_ns(target) };
 
 	if (getrandom(&options.seed, sizeof(options.seed), GRND_NONBLOCK) < 0)

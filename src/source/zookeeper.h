@@ -50,6 +50,9 @@
 #define ZOOKEEPER_TIMEOUT_MOST_MS 600000
 #define ZOOKEEPER_SPLAY_MOST_MS (10 * 60000)
 
+/* Where no audit is given, a large tree is not looked at faster than this: 16 znodes a second. */
+#define ZOOKEEPER_AUDIT_LEAST_NS (CLOCK_NS_PER_S / 16)
+
 /* What a server takes in one request, unless its jute.maxbuffer says otherwise. */
 #define ZOOKEEPER_REQUEST_MOST_BYTES 1048575
 /*

@@ -277,7 +277,7 @@ void zk_place_follow(struct zk_place *place)
 	zk_place_await_all(place, 0);
 }
 
-unsigned zk_place_count_expiries(const struct zk_place *place)
+unsigned zk_place_count_replaced(const struct zk_place *place)
 {
 	char path[BENCH_PATH_BYTES + 32], line[1024];
 	unsigned count = 0;
@@ -288,7 +288,7 @@ unsigned zk_place_count_expiries(const struct zk_place *place)
 	if (!file)
 		bench_die("%s: %s", path, strerror(errno));
 	while (fgets(line, sizeof(line), file))
-		count += strstr(line, "expired") != NULL;
+		count += strstr(line, "a new ZooKeeper session is begun") != NULL;
 	fclose(file);
 	return count;
 }

@@ -46,8 +46,8 @@ void zk_place_await_all(struct zk_place *place, int64_t number);
 void zk_place_kill(struct zk_place *place);
 /* A daemon runs, and serves all. */
 void zk_place_follow(struct zk_place *place);
-/* How often a session of any daemon of this place has expired. */
-unsigned zk_place_count_expiries(const struct zk_place *place);
+/* How often any daemon of this place gave a session up and began a new one. */
+unsigned zk_place_count_replaced(const struct zk_place *place);
 
 /* Stop the server by SIGKILL; start it again, and return as soon as it takes connections. */
 void zk_place_stop_server(struct zk_place *place);

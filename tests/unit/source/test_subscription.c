@@ -2094,6 +2094,31 @@ START_TEST(audit_of_many_is_a_few_each_second)
 }
 END_TEST
 
+START_TEST(audit_of_very_many_takes_its_time)
+{
+	char path[32];
+	size_t before;
+	int64_t began_ns;
+
+	fake.quiet = true;
+	for (int i = 0; i < 3000; i++) {
+		snprintf(path, sizeof(path), "/app/%04d", i);
+		server_create(path, "1");
+	}
+	follow_with((struct subscription_options){ .root = "/app",
+						   .audit_ns = AUDIT_NS,
+						   .audit_least_ns = CLOCK_NS_PER_S / 4 });
+	began_ns = fake.now_ns;
+	before = fake.reads_of[SUBSCRIPTION_STAT];
+	while (fake.now_ns < began_ns + 100 * CLOCK_NS_PER_S) {
+		fake.now_ns = fake.next_ns;
+		pump();
+	}
+	ck_assert_uint_le(fake.reads_of[SUBSCRIPTION_STAT], before + 100 * 4 * 5 / 4);
+	ck_assert_uint_ge(fake.reads_of[SUBSCRIPTION_STAT], before + 100 * 4 * 3 / 4);
+}
+END_TEST
+
 /* --- the splay ----------------------------------------------------------------- */
 
 START_TEST(splay_lets_changes_wait_but_not_the_beginning)
@@ -2528,6 +2553,7 @@ static void add_tests(TCase *tcase)
 		audits_reply_after_its_znode_is_gone_changes_nothing,
 		audit_goes_on_when_what_it_would_look_at_next_is_gone,
 		audit_of_many_is_a_few_each_second,
+		audit_of_very_many_takes_its_time,
 		splay_lets_changes_wait_but_not_the_beginning,
 		watches_are_spread_over_lanes,
 		transaction_over_two_lanes_settles_together,
