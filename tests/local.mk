@@ -29,6 +29,8 @@ unit_tests = \
 	%D%/unit/client/test_wait \
 	%D%/unit/xml/test_compile \
 	%D%/unit/xml/test_schema \
+	%D%/unit/source/test_configmap \
+	%D%/unit/source/test_file \
 	%D%/unit/source/test_registry \
 	%D%/unit/source/test_simulation \
 	%D%/unit/source/test_subscription \
@@ -116,6 +118,8 @@ libsupport_la_SOURCES = \
 	%D%/support/reader_process.h \
 	%D%/support/segment_host.c \
 	%D%/support/segment_host.h \
+	%D%/support/source_host.c \
+	%D%/support/source_host.h \
 	%D%/support/zk_ensemble.c \
 	%D%/support/zk_ensemble.h \
 	%D%/support/zk_proxy.c \

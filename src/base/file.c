@@ -64,7 +64,7 @@ int file_replace(int dir_fd, const char *name, mode_t mode, const void *bytes, s
 	char temporary[NAME_MAX + 1];
 	int fd, err;
 
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%s.new", name) >= sizeof(temporary))
+	if ((size_t)snprintf(temporary, sizeof(temporary), ".%s.new", name) >= sizeof(temporary))
 		return -ENAMETOOLONG;
 	unlinkat(dir_fd, temporary, 0);
 	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);

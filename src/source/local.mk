@@ -4,7 +4,13 @@
 noinst_LTLIBRARIES += libsource.la
 libsource_la_SOURCES = \
 	%D%/audit.c %D%/audit.h \
+	%D%/configmap.c %D%/configmap.h \
+	%D%/file.c %D%/file.h \
+	%D%/file_target.c \
+	%D%/folder.c %D%/folder.h \
+	%D%/follower.c %D%/follower.h \
 	%D%/lane.c %D%/lane.h \
+	%D%/lookout.c %D%/lookout.h \
 	%D%/pace.c %D%/pace.h \
 	%D%/registry.c %D%/source.h \
 	%D%/requests.c %D%/requests.h \

@@ -7,12 +7,16 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "source/configmap.h"
+#include "source/file.h"
 #include "source/zookeeper.h"
 
 /* One line a source. */
 static const struct source_ops *const registry_sources[] = {
 	&zookeeper_source,
 	&zookeeper_tls_source,
+	&file_source,
+	&configmap_source,
 };
 
 #define REGISTRY_SOURCES (sizeof(registry_sources) / sizeof(*registry_sources))

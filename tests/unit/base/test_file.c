@@ -205,7 +205,7 @@ START_TEST(temporary_that_a_crash_left_is_no_obstacle)
 	int dir_fd = open(".", O_RDONLY | O_DIRECTORY);
 
 	write_file("victim", "kept", 4);
-	ck_assert_int_eq(symlink("victim", "f.new"), 0);
+	ck_assert_int_eq(symlink("victim", ".f.new"), 0);
 	ck_assert_int_eq(file_replace(dir_fd, "f", 0600, "x", 1), 0);
 	assert_file("f", "x", 1);
 	assert_file("victim", "kept", 4); /* a link is not followed */

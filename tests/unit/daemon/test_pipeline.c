@@ -1528,7 +1528,7 @@ START_TEST(last_good_that_cannot_be_written_is_told)
 	tell("a.xml", "<v>1</v>", 10);
 	settle();
 	run_until(has_last_good, NULL);
-	snprintf(path, sizeof(path), "%s/app/last-good.next.new", host.state_dir);
+	snprintf(path, sizeof(path), "%s/app/.last-good.next.new", host.state_dir);
 	ck_assert_int_eq(mkdir(path, 0700), 0); /* in the way of the temporary */
 	tell("a.xml", "<v>2</v>", 11);
 	settle();

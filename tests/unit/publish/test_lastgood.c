@@ -248,7 +248,7 @@ START_TEST(the_one_before_is_kept_and_no_more)
 	ck_assert_mem_eq(before.bytes, expected.bytes, expected.size_bytes);
 	ck_assert(!exists("last-good.2"));
 	ck_assert(!exists("last-good.next"));
-	ck_assert(!exists("last-good.next.new"));
+	ck_assert(!exists(".last-good.next.new"));
 	buffer_free(&before);
 	buffer_free(&expected);
 }
