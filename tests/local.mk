@@ -31,6 +31,7 @@ unit_tests = \
 	%D%/unit/xml/test_schema \
 	%D%/unit/source/test_configmap \
 	%D%/unit/source/test_file \
+	%D%/unit/source/test_etcd \
 	%D%/unit/source/test_registry \
 	%D%/unit/source/test_simulation \
 	%D%/unit/source/test_subscription \
@@ -48,6 +49,7 @@ integration_tests = \
 	%D%/integration/test_consistency \
 	%D%/integration/test_daemon \
 	%D%/integration/test_death \
+	%D%/integration/test_etcd \
 	%D%/integration/test_full \
 	%D%/integration/test_removed \
 	%D%/integration/test_zk_ensemble \
@@ -112,6 +114,8 @@ FAULT_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap
 libsupport_la_SOURCES = \
 	%D%/support/daemon_host.c \
 	%D%/support/daemon_host.h \
+	%D%/support/etcd_server.c \
+	%D%/support/etcd_server.h \
 	%D%/support/oracle.c \
 	%D%/support/oracle.h \
 	%D%/support/reader_process.c \
@@ -149,6 +153,8 @@ export VERBOSE
 
 EXTRA_DIST += %D%/unit/xml/corpus
 
+# A made-up etcd, by libevent's HTTP server.
+%C%_integration_test_etcd_LDADD = $(LDADD) $(EVENT_LIBS) -levent_extra
 %C%_integration_test_cli_LDADD = $(LDADD) $(XML2_LIBS)
 # A file is mapped once, for ThreadSanitizer.
 %C%_unit_segment_test_threads_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=mmap,--wrap=munmap,--wrap=mremap

@@ -112,6 +112,8 @@ static bool http_set_usual(struct http_request *request, const struct http_call 
 	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       /* one request a connection at a time: what is given up takes its connection with it */
+	       curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_USERAGENT, "zkcfg/" PACKAGE_VERSION) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_write) == CURLE_OK &&
@@ -197,11 +199,23 @@ static int http_origin_length(const char *url)
 	return (int)(authority - url + (ptrdiff_t)strcspn(authority, "/?"));
 }
 
+/* The system's word for it is shorter than libcurl's, and says more. */
+static const char *http_why(const struct http_request *request)
+{
+	long error = 0;
+
+	if (request->code == CURLE_COULDNT_CONNECT)
+		curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &error);
+	if (error != 0)
+		return strerror((int)error);
+	return request->error[0] != '\0' ? request->error : curl_easy_strerror(request->code);
+}
+
 static void http_tell_done(struct http_request *request)
 {
 	struct http_answer answer = { .failure = http_failure_of(request), .reason = "" };
 	char reason[CURL_ERROR_SIZE + 256] = "";
-	const char *why = request->error[0] != '\0' ? request->error : curl_easy_strerror(request->code);
+	const char *why = http_why(request);
 	int origin = http_origin_length(request->url);
 
 	answer.status = http_status(request);

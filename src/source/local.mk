@@ -9,6 +9,12 @@ libsource_la_SOURCES = \
 	%D%/file_target.c \
 	%D%/folder.c %D%/folder.h \
 	%D%/follower.c %D%/follower.h \
+	%D%/etcd.c %D%/etcd.h \
+	%D%/etcd_answer.c %D%/etcd_answer.h \
+	%D%/etcd_ask.c %D%/etcd_ask.h \
+	%D%/etcd_model.c %D%/etcd_model.h \
+	%D%/etcd_target.c \
+	%D%/etcd_write.c \
 	%D%/lane.c %D%/lane.h \
 	%D%/lookout.c %D%/lookout.h \
 	%D%/pace.c %D%/pace.h \

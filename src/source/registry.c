@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "source/configmap.h"
 #include "source/file.h"
+#include "source/etcd.h"
 #include "source/zookeeper.h"
 
 /* One line a source. */
@@ -17,6 +18,8 @@ static const struct source_ops *const registry_sources[] = {
 	&zookeeper_tls_source,
 	&file_source,
 	&configmap_source,
+	&etcd_source,
+	&etcd_tls_source,
 };
 
 #define REGISTRY_SOURCES (sizeof(registry_sources) / sizeof(*registry_sources))

@@ -51,7 +51,9 @@ struct link {
 	int fds[2]; /* [ZK_PROXY_TO_SERVER]: the server's; [ZK_PROXY_TO_CLIENT]: the client's */
 	struct way ways[2];
 	struct frames frames;
-	bool is_cut_after, reset;
+	bool is_cut_after, reset, is_stalled;
+	unsigned char sent[128]; /* what the client sent last begins with */
+	size_t sent_bytes;
 	enum zk_proxy_way cut_way;
 	size_t cut_bytes;
 };
@@ -172,6 +174,17 @@ static size_t frames_filter(struct zk_proxy *proxy, struct frames *frames, const
 	return kept;
 }
 
+static void link_remember(struct link *link, const void *bytes, size_t size)
+{
+	link->sent_bytes = size < sizeof(link->sent) ? size : sizeof(link->sent);
+	memcpy(link->sent, bytes, link->sent_bytes);
+}
+
+static bool link_is_stalled(const struct zk_proxy *proxy, const struct link *link, int way)
+{
+	return proxy->stalled[way] || (link->is_stalled && way == ZK_PROXY_TO_CLIENT);
+}
+
 /* Read what goes one way. The other end may close: that is passed on behind what waits. */
 static void link_read(struct zk_proxy *proxy, struct link *link, enum zk_proxy_way way)
 {
@@ -194,7 +207,7 @@ static void link_read(struct zk_proxy *proxy, struct link *link, enum zk_proxy_w
 	if (way == ZK_PROXY_TO_CLIENT)
 		chunk->end = frames_filter(proxy, &link->frames, bytes, (size_t)got, chunk->bytes);
 	else
-		memcpy(chunk->bytes, bytes, (size_t)got);
+		link_remember(link, memcpy(chunk->bytes, bytes, (size_t)got), (size_t)got);
 	*to->last = chunk;
 	to->last = &chunk->next;
 	to->waiting++;
@@ -215,7 +228,7 @@ static bool link_write(struct zk_proxy *proxy, struct link *link, enum zk_proxy_
 	struct way *to = &link->ways[way];
 	struct chunk *chunk;
 
-	while (!proxy->stalled[way] && (chunk = to->first) && chunk->due_ns <= now_ns) {
+	while (!link_is_stalled(proxy, link, way) && (chunk = to->first) && chunk->due_ns <= now_ns) {
 		size_t bytes = link_allowed(link, way, chunk->end - chunk->begin);
 		ssize_t put = bytes > 0 ? send(link->fds[way], chunk->bytes + chunk->begin, bytes,
 					       MSG_NOSIGNAL | MSG_DONTWAIT)
@@ -235,7 +248,7 @@ static bool link_write(struct zk_proxy *proxy, struct link *link, enum zk_proxy_
 		to->waiting--;
 		free(chunk);
 	}
-	return !to->ended || to->first || proxy->stalled[way];
+	return !to->ended || to->first || link_is_stalled(proxy, link, way);
 }
 
 /* --- the thread ------------------------------------------------------------ */
@@ -245,7 +258,7 @@ static int way_wait_ms(const struct zk_proxy *proxy, const struct link *link, in
 	const struct chunk *chunk = link->ways[way].first;
 	int64_t due_ms;
 
-	if (!chunk || proxy->stalled[way] || chunk->due_ns <= now_ns)
+	if (!chunk || link_is_stalled(proxy, link, way) || chunk->due_ns <= now_ns)
 		return wait_ms;
 	due_ms = (chunk->due_ns - now_ns) / CLOCK_NS_PER_MS + 1;
 	return wait_ms < 0 || due_ms < wait_ms ? (int)due_ms : wait_ms;
@@ -274,7 +287,7 @@ static int proxy_prepare(struct zk_proxy *proxy, struct pollfd *polls)
 			from = &link->ways[!way];
 			if (!from->ended && from->waiting < WAITING_CHUNKS)
 				poll->events |= POLLIN;
-			if (to->first && !proxy->stalled[way] && to->first->due_ns <= now_ns)
+			if (to->first && !link_is_stalled(proxy, link, way) && to->first->due_ns <= now_ns)
 				poll->events |= POLLOUT;
 			if (poll->events != 0)
 				poll->fd = link->fds[way];
@@ -410,6 +423,18 @@ void zk_proxy_stall(struct zk_proxy *proxy, enum zk_proxy_way way, bool stalled)
 {
 	pthread_mutex_lock(&proxy->lock);
 	proxy->stalled[way] = stalled;
+	proxy_changed(proxy);
+}
+
+void zk_proxy_stall_senders(struct zk_proxy *proxy, const char *text)
+{
+	pthread_mutex_lock(&proxy->lock);
+	for (size_t slot = 0; slot < LINKS; slot++) {
+		struct link *link = proxy->links[slot];
+
+		if (link && memmem(link->sent, link->sent_bytes, text, strlen(text)))
+			link->is_stalled = true;
+	}
 	proxy_changed(proxy);
 }
 

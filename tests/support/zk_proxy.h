@@ -32,6 +32,8 @@ void zk_proxy_cut_after(struct zk_proxy *proxy, enum zk_proxy_way way, size_t by
 void zk_proxy_delay(struct zk_proxy *proxy, int delay_ms);
 /* Nothing is passed on this way, and nothing is closed. */
 void zk_proxy_stall(struct zk_proxy *proxy, enum zk_proxy_way way, bool stalled);
+/* The same for what goes to the client, on those of today's connections that sent this text last. */
+void zk_proxy_stall_senders(struct zk_proxy *proxy, const char *text);
 /* Swallow the next so many notifications, each a frame of its own on its way to the client. */
 void zk_proxy_drop_notifications(struct zk_proxy *proxy, unsigned int count);
 /* New connections are closed at once. */
