@@ -57,6 +57,9 @@ unsigned fuzz_generation(const uint8_t *data, size_t size);
 /* XML, as it comes from a source: compiled, and what is accepted must be sound. */
 unsigned fuzz_xml(const uint8_t *data, size_t size);
 
+/* What etcd answers: refused, or told on as documents with names that are some. */
+unsigned fuzz_etcd(const uint8_t *data, size_t size);
+
 #define fuzz_require(condition)                                                                        \
 	do {                                                                                           \
 		if (!(condition)) {                                                                    \

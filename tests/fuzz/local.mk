@@ -6,6 +6,7 @@ EXTRA_LTLIBRARIES += libfuzz.la
 libfuzz_la_SOURCES = \
 	%D%/document.c \
 	%D%/edit.h \
+	%D%/etcd.c \
 	%D%/fuzz.h \
 	%D%/guard.c \
 	%D%/host.c %D%/host.h \
@@ -26,11 +27,15 @@ endif
 %C%_test_seeds_LDADD = libfuzz.la $(LDADD)
 
 # Only %D%/run makes these, with clang: one program a harness.
-EXTRA_PROGRAMS += %D%/fuzz_document %D%/fuzz_generation %D%/fuzz_segment %D%/fuzz_xml
+EXTRA_PROGRAMS += %D%/fuzz_document %D%/fuzz_etcd %D%/fuzz_generation %D%/fuzz_segment %D%/fuzz_xml
 %C%_fuzz_document_SOURCES = %D%/libfuzzer.c
 %C%_fuzz_document_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_HARNESS=fuzz_document
 %C%_fuzz_document_LDFLAGS = $(AM_LDFLAGS) $(fuzz_wrap) -fsanitize=fuzzer
 %C%_fuzz_document_LDADD = libfuzz.la
+%C%_fuzz_etcd_SOURCES = %D%/libfuzzer.c
+%C%_fuzz_etcd_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_HARNESS=fuzz_etcd
+%C%_fuzz_etcd_LDFLAGS = $(AM_LDFLAGS) $(fuzz_wrap) -fsanitize=fuzzer
+%C%_fuzz_etcd_LDADD = libfuzz.la libsource.la libbase.la
 %C%_fuzz_generation_SOURCES = %D%/libfuzzer.c
 %C%_fuzz_generation_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_HARNESS=fuzz_generation
 %C%_fuzz_generation_LDFLAGS = $(AM_LDFLAGS) $(fuzz_wrap) -fsanitize=fuzzer

@@ -30,6 +30,7 @@ static const struct {
 	{ "segment", fuzz_segment, 50 },
 	{ "generation", fuzz_generation, 4 },
 	{ "xml", fuzz_xml, 8 },
+	{ "etcd", fuzz_etcd, 12 },
 };
 
 static const char *seeds(const char *harness)
