@@ -66,6 +66,8 @@
 /* So often a token is renewed at once; then it is no use. */
 #define ETCD_RENEWALS 2
 #define ETCD_PAGE_KEYS 256
+/* Without values a page has so many times the keys. */
+#define ETCD_PAGE_NAMES 16
 /* One document in base64, and what is around it. */
 #define ETCD_PAGE_MOST_BYTES (ETCD_DOCUMENT_MOST_BYTES / 3 * 4 + ((size_t)1 << 20))
 #define ETCD_LINE_MOST_BYTES ((size_t)64 << 20)
@@ -397,6 +399,11 @@ static void etcd_begin_scan(struct etcd *etcd, enum scan_kind kind, uint64_t rev
 		etcd_model_begin_round(etcd->model, kind == SCAN_ALL && etcd->is_distrusted);
 }
 
+static bool etcd_scan_has_no_values(const struct etcd *etcd)
+{
+	return etcd->scan.kind == SCAN_KEYS || etcd->scan.kind == SCAN_AUDIT;
+}
+
 /* The next page; or, where one key alone was too much, the name of that. */
 static void etcd_ask_page(struct etcd *etcd, enum etcd_job job)
 {
@@ -408,9 +415,9 @@ static void etcd_ask_page(struct etcd *etcd, enum etcd_job job)
 		range.key_bytes = scan->next.size_bytes;
 	}
 	range.revision = scan->revision;
-	range.limit = job == JOB_NAME ? 1 : etcd->page_keys;
 	range.least_modified = scan->kind == SCAN_CHANGES ? etcd->revision + 1 : 0;
-	range.keys_only = job == JOB_NAME || scan->kind == SCAN_KEYS || scan->kind == SCAN_AUDIT;
+	range.keys_only = job == JOB_NAME || etcd_scan_has_no_values(etcd);
+	range.limit = job == JOB_NAME ? 1 : etcd->page_keys * (range.keys_only ? ETCD_PAGE_NAMES : 1);
 	etcd_ask_for_range(etcd, job, &range);
 }
 
@@ -431,7 +438,8 @@ static bool etcd_look_at_history(struct etcd *etcd, const struct etcd_answer *an
 
 	if (is_other)
 		log_warning(
-			"%s: the store is not what it was: revision %llu of cluster %llx in term %llu, after %llu "
+			"%s: the store is not what it was: revision %llu of cluster %llx in term %llu, after "
+			"%llu "
 			"of %llx in %llu; all is read anew",
 			etcd_endpoint(etcd), (unsigned long long)answer->revision,
 			(unsigned long long)answer->cluster_id, (unsigned long long)answer->raft_term,
@@ -689,10 +697,12 @@ static void etcd_take_error(struct etcd *etcd, enum etcd_job job, const struct h
 }
 
 /* A page that is beyond what is taken at once. */
-static void etcd_take_less(struct etcd *etcd)
+static void etcd_take_less(struct etcd *etcd, const char *reason)
 {
 	if (etcd->page_keys > 1)
 		etcd->page_keys /= 4;
+	else if (etcd_scan_has_no_values(etcd))
+		etcd_fail(etcd, SOURCE_AWAY, "%s", reason);
 	else
 		etcd_ask_page(etcd, JOB_NAME);
 }
@@ -705,7 +715,7 @@ static void etcd_answered(void *user, const struct http_answer *answer)
 
 	etcd->request = NULL; /* it is gone when this returns */
 	if (answer->failure == HTTP_TOO_LARGE && etcd->job == JOB_PAGE)
-		etcd_take_less(etcd);
+		etcd_take_less(etcd, answer->reason);
 	else if (answer->failure != HTTP_ANSWERED)
 		etcd_fail(etcd, SOURCE_AWAY, "%s", answer->reason);
 	else if (answer->status != 200)
@@ -779,7 +789,8 @@ static void etcd_watch_canceled(struct etcd *etcd, const struct etcd_answer *ans
 {
 	if (answer->compacted > 0) {
 		log_notice(
-			"%s: revision %llu was compacted before we were told of what came behind it; all is read "
+			"%s: revision %llu was compacted before we were told of what came behind it; all is "
+			"read "
 			"anew",
 			etcd_endpoint(etcd), (unsigned long long)etcd->revision + 1);
 		etcd_read_anew(etcd);
@@ -867,6 +878,8 @@ static void etcd_watch_ended(void *user, const struct http_answer *answer)
 	struct etcd *etcd = user;
 
 	etcd->stream = NULL;
+	if (answer->failure == HTTP_TOO_LARGE)
+		etcd->needs_read = true; /* it would come again */
 	if (answer->failure != HTTP_ANSWERED)
 		etcd_fail(etcd, SOURCE_AWAY, "%s", answer->reason);
 	else if (answer->status != 200)
