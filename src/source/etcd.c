@@ -28,7 +28,8 @@
  *   is made anew; if that does not bring it either, all is read anew.
  *
  * For a check the server reads all our documents. So it is not asked for more
- * than ETCD_CHECK_BYTES_PER_S of them, but for the first one after a reconnect.
+ * than ETCD_CHECK_BYTES_PER_S of them, unless the count is not ours, or nothing
+ * was verified since a reconnect.
  *
  * A store that went back (another cluster, an older raft term, a revision below
  * ours) is read anew: revisions say nothing across two histories.
@@ -129,6 +130,7 @@ struct etcd {
 
 	struct http_request *stream;
 	bool is_created;
+	bool has_arrived; /* anything, since a doubt */
 	int64_t created_by_ns;
 	struct buffer line;
 	struct held held; /* of fragments: the last revision, which may go on */
@@ -575,20 +577,22 @@ static void etcd_page(struct etcd *etcd, const struct etcd_answer *answer)
 
 /* --- probe and check --------------------------------------------------------------------- */
 
-/* When the server may be asked to read all of ours again. */
-static int64_t etcd_check_due_ns(const struct etcd *etcd, int64_t wait_ns)
+/* When the server is asked to read all of ours again; a probe's total that is not ours is worth it. */
+static int64_t etcd_check_due_ns(const struct etcd *etcd, uint64_t total)
 {
 	int64_t now_ns = clock_monotonic_ns();
 	int64_t again_ns = etcd->checked_ns +
 			   (int64_t)(etcd_model_bytes(etcd->model) / ETCD_CHECK_BYTES_PER_S) * CLOCK_NS_PER_S;
 
-	if (!etcd->is_verified || again_ns < now_ns + wait_ns)
-		return now_ns + wait_ns;
+	if (!etcd->is_verified || total != etcd_model_count(etcd->model) || again_ns < now_ns + ETCD_GRACE_NS)
+		return now_ns + ETCD_GRACE_NS;
 	return again_ns;
 }
 
 static void etcd_probed(struct etcd *etcd, const struct etcd_answer *answer)
 {
+	int64_t check_ns = etcd_check_due_ns(etcd, answer->total);
+
 	if (etcd_look_at_history(etcd, answer))
 		return;
 	if (answer->revision <= etcd->revision) {
@@ -598,16 +602,17 @@ static void etcd_probed(struct etcd *etcd, const struct etcd_answer *answer)
 	} else {
 		etcd->pending_revision = answer->revision;
 		etcd->pending_boottime_ns = etcd->asked_boottime_ns;
-		if (etcd->check_ns == 0)
-			etcd->check_ns = etcd_check_due_ns(etcd, ETCD_GRACE_NS);
+		if (etcd->check_ns == 0 || (etcd->doubts == 0 && check_ns < etcd->check_ns))
+			etcd->check_ns = check_ns;
 	}
 }
 
 /* What the server has and we were not told of did not come: the watch is dead, or worse. */
 static void etcd_doubt(struct etcd *etcd)
 {
-	if (etcd->doubts == 0 || etcd->doubt_revision != etcd->revision) {
+	if (etcd->doubts == 0 || etcd->doubt_revision != etcd->revision || etcd->has_arrived) {
 		etcd->doubts = 1;
+		etcd->has_arrived = false;
 		etcd->doubt_revision = etcd->revision;
 		etcd->check_ns = clock_monotonic_ns() + ETCD_DOUBT_NS;
 		return;
@@ -846,6 +851,7 @@ static void etcd_watch_arrived(void *user, const char *bytes, size_t size_bytes)
 	struct etcd *etcd = user;
 	const char *end;
 
+	etcd->has_arrived = true;
 	while (etcd->stream && (end = memchr(bytes, '\n', size_bytes))) {
 		size_t line_bytes = (size_t)(end - bytes);
 		struct buffer line = etcd->line;

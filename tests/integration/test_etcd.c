@@ -1047,10 +1047,12 @@ END_TEST
 
 /* --- servers that are made up ----------------------------------------------------- */
 
+#define FAKE_STREAMS 8
 static struct {
 	struct evhttp *http;
 	char hosts[32];
-	struct evhttp_request *stream;
+	struct evhttp_request *stream, *streams[FAKE_STREAMS]; /* the last one; those not ended */
+	bool is_stopping;
 	char watch[512]; /* the body of the last one */
 	unsigned watches;
 	const char *all, *keys, *check, *count; /* what ranges are answered with */
@@ -1078,11 +1080,31 @@ static const char *fake_body(struct evhttp_request *request, char *text, size_t 
 	return text;
 }
 
+/* The request of a connection that failed is left to whoever answers it. */
 static void fake_closed(struct evhttp_connection *connection, void *user)
 {
 	(void)connection;
-	if (fake.stream == user)
-		fake.stream = NULL;
+	for (size_t i = 0; i < FAKE_STREAMS; i++) {
+		if (fake.streams[i] != user || fake.is_stopping)
+			continue;
+		fake.streams[i] = NULL;
+		if (fake.stream == user)
+			fake.stream = NULL;
+		if (!evhttp_request_get_connection(user))
+			evhttp_send_reply_end(user); /* which frees it */
+	}
+}
+
+static void fake_stream(struct evhttp_request *request)
+{
+	size_t slot = 0;
+
+	while (slot < FAKE_STREAMS && fake.streams[slot])
+		slot++;
+	ck_assert_uint_lt(slot, FAKE_STREAMS);
+	fake.stream = fake.streams[slot] = request;
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), fake_closed, request);
+	evhttp_send_reply_start(request, 200, "OK");
 }
 
 static void fake_asked(struct evhttp_request *request, void *user)
@@ -1097,9 +1119,7 @@ static void fake_asked(struct evhttp_request *request, void *user)
 	if (strcmp(path, "/v3/watch") == 0 && fake.status == 0) {
 		strcpy(fake.watch, body);
 		fake.watches++;
-		fake.stream = request;
-		evhttp_connection_set_closecb(evhttp_request_get_connection(request), fake_closed, request);
-		evhttp_send_reply_start(request, 200, "OK");
+		fake_stream(request);
 	} else if (strcmp(path, "/v3/auth/authenticate") == 0) {
 		fake.tokens++;
 		fake_answer(request, fake.token ? fake.token : "");
@@ -1147,6 +1167,7 @@ static void fake_start(void)
 
 static void fake_stop(void)
 {
+	fake.is_stopping = true;
 	seen.source->ops->close(seen.source);
 	seen.source = NULL;
 	evhttp_free(fake.http);
@@ -1238,7 +1259,7 @@ START_TEST(progress_moves_the_revision_that_a_next_watch_begins_behind)
 	fake.count = COUNT("500", "2");
 	await_verified();
 	evhttp_send_reply_end(fake.stream);
-	fake.stream = NULL;
+	fake.stream = fake.streams[0] = NULL;
 	await(seen.state == SOURCE_AWAY);
 	ck_assert_msg(strstr(seen.detail, "the watch was ended"), "%s", seen.detail);
 	await(fake.watches == 2);
@@ -1261,6 +1282,29 @@ START_TEST(event_that_never_comes_is_repaired)
 	await(seen.removed_count == 1);
 	ck_assert_uint_eq(seen.repaired_count, 1);
 	ck_assert_uint_eq(seen.away_count, 0);
+	fake_stop();
+}
+END_TEST
+
+/* A long line on a slow network is no silence. */
+START_TEST(watch_that_is_slow_is_waited_for)
+{
+	struct evbuffer *piece = evbuffer_new();
+
+	fake_start();
+	fake_follow("/t");
+	fake.count = COUNT("11", "2");
+	fake.check = "{" HEADER("11") ",\"kvs\":[" KV(KEY_A, "2", "11", "") "],\"count\":\"2\"}";
+	for (int i = 0; i < 25; i++) {
+		run_for_ms(400);
+		evbuffer_add_printf(piece, " ");
+		ck_assert_ptr_nonnull(fake.stream);
+		evhttp_send_reply_chunk(fake.stream, piece);
+	}
+	ck_assert_uint_eq(fake.watches, 1);
+	fake_say(TOLD("11", "", EVENT(KEY_A, "2", "11", TWO)));
+	await(is_text("a", "2"));
+	evbuffer_free(piece);
 	fake_stop();
 }
 END_TEST
@@ -1612,6 +1656,7 @@ static void add_fake(TCase *tcase)
 	tcase_add_test(tcase, fragments_that_are_cut_are_asked_for_again);
 	tcase_add_test(tcase, progress_moves_the_revision_that_a_next_watch_begins_behind);
 	tcase_add_test(tcase, event_that_never_comes_is_repaired);
+	tcase_add_test(tcase, watch_that_is_slow_is_waited_for);
 	tcase_add_test(tcase, audit_finds_what_nothing_told);
 	tcase_add_test(tcase, other_history_is_read_anew);
 	tcase_add_test(tcase, compaction_between_two_pages_begins_the_reading_anew);
