@@ -852,10 +852,14 @@ static void post(const struct etcd_server *server, const char *path, const char 
 	"{\"name\":\"reader\",\"perm\":{\"permType\":\"READWRITE\",\"key\":\"L3Qv\",\"range_end\":\"L3Qw\"}}"
 #define REVOKE "{\"role\":\"reader\",\"key\":\"L3Qv\",\"range_end\":\"L3Qw\"}"
 
-static struct etcd_server *server_with_users(void)
+/* Whose tokens are good for so long, unused. */
+static struct etcd_server *server_with_users(int token_s)
 {
+	char ttl[48];
 	struct etcd_server *server = etcd_server_new();
 
+	snprintf(ttl, sizeof(ttl), "--auth-token-ttl=%d", token_s);
+	etcd_server_add(server, ttl);
 	etcd_server_add(server, "--bcrypt-cost=4");
 	etcd_server_start(server);
 	etcd_server_put(server, "/t/a", "1");
@@ -873,7 +877,7 @@ static struct etcd_server *server_with_users(void)
 
 START_TEST(user_of_the_auth_file_is_let_in_and_a_wrong_password_is_refused)
 {
-	struct etcd_server *server = server_with_users();
+	struct etcd_server *server = server_with_users(300);
 
 	write_secret("u:wrong\n");
 	follow_as_user(server);
@@ -898,7 +902,7 @@ END_TEST
 
 START_TEST(permission_taken_is_refused_and_given_again_it_goes_on)
 {
-	struct etcd_server *server = server_with_users();
+	struct etcd_server *server = server_with_users(300);
 
 	write_secret("u:p:\"w");
 	follow_as_user(server);
@@ -918,10 +922,9 @@ START_TEST(permission_taken_is_refused_and_given_again_it_goes_on)
 }
 END_TEST
 
-/* Tokens are in the server's memory. */
-START_TEST(token_that_is_forgotten_is_renewed)
+START_TEST(user_is_let_in_again_after_a_restart)
 {
-	struct etcd_server *server = server_with_users();
+	struct etcd_server *server = server_with_users(300);
 
 	write_secret("u:p:\"w");
 	follow_as_user(server);
@@ -938,9 +941,28 @@ START_TEST(token_that_is_forgotten_is_renewed)
 }
 END_TEST
 
+START_TEST(token_that_expires_is_renewed)
+{
+	struct etcd_server *server = server_with_users(1);
+
+	write_secret("u:p:\"w");
+	follow_as_user(server);
+	await(seen.state == SOURCE_FOLLOWING);
+	for (int i = 0; i < 3; i++)
+		await_verified();
+	etcd_server_log_in(server, "root", "r");
+	etcd_server_put(server, "/t/a", "2");
+	await(is_text("a", "2"));
+	ck_assert_int_eq(seen.state, SOURCE_FOLLOWING);
+	ck_assert_uint_eq(seen.away_count, 0);
+	unlink(secret);
+	etcd_server_free(server);
+}
+END_TEST
+
 START_TEST(auth_file_is_not_used_where_there_are_no_users_until_there_are)
 {
-	struct etcd_server *server = server_with_users();
+	struct etcd_server *server = server_with_users(300);
 
 	post(server, "/v3/auth/disable", "{}");
 	etcd_server_log_in(server, NULL, NULL);
@@ -1569,7 +1591,7 @@ END_TEST
 
 START_TEST(put_needs_the_right_user)
 {
-	struct etcd_server *server = server_with_users();
+	struct etcd_server *server = server_with_users(300);
 	struct message message = { "" };
 	char uri[256];
 	int64_t version;
@@ -1644,7 +1666,8 @@ static void add_own(TCase *tcase)
 	tcase_add_test(tcase, document_beyond_the_limit_is_trouble_and_the_rest_is_told);
 	tcase_add_test(tcase, user_of_the_auth_file_is_let_in_and_a_wrong_password_is_refused);
 	tcase_add_test(tcase, permission_taken_is_refused_and_given_again_it_goes_on);
-	tcase_add_test(tcase, token_that_is_forgotten_is_renewed);
+	tcase_add_test(tcase, token_that_expires_is_renewed);
+	tcase_add_test(tcase, user_is_let_in_again_after_a_restart);
 	tcase_add_test(tcase, auth_file_is_not_used_where_there_are_no_users_until_there_are);
 	tcase_add_test(tcase, put_times_out_when_the_server_hangs);
 	tcase_add_test(tcase, put_needs_the_right_user);
