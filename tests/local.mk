@@ -51,6 +51,7 @@ integration_tests = \
 	%D%/integration/test_death \
 	%D%/integration/test_etcd \
 	%D%/integration/test_full \
+	%D%/integration/test_partitions \
 	%D%/integration/test_removed \
 	%D%/integration/test_zk_ensemble \
 	%D%/integration/test_zk_faults \
@@ -118,6 +119,8 @@ libsupport_la_SOURCES = \
 	%D%/support/etcd_server.h \
 	%D%/support/oracle.c \
 	%D%/support/oracle.h \
+	%D%/support/network.c \
+	%D%/support/network.h \
 	%D%/support/reader_process.c \
 	%D%/support/reader_process.h \
 	%D%/support/segment_host.c \
@@ -172,6 +175,7 @@ soak: $(check_PROGRAMS) zkcfg zkcfgd
 # What make check does a little of, in numbers that say something: see docs/design.md.
 fault_tests = \
 	%D%/unit/source/test_simulation \
+	%D%/integration/test_partitions \
 	%D%/integration/test_zk_ensemble \
 	%D%/integration/test_zk_faults
 check-faults: $(check_PROGRAMS) zkcfg zkcfgd

@@ -16,6 +16,7 @@
 
 #include <zookeeper/zookeeper.h>
 
+#include "support/network.h"
 #include "support/segment_host.h"
 
 #define ROOT "/app"
@@ -109,6 +110,15 @@ void daemon_host_detail(struct daemon_host *host, char *detail, size_t detail_by
 	zkcfg_status_free(status);
 }
 
+int64_t daemon_host_unverified_ms(struct daemon_host *host)
+{
+	struct zkcfg_status *status = daemon_host_status(host);
+	int64_t unverified_ms = status ? zkcfg_status_unverified_ms(status) : -1;
+
+	zkcfg_status_free(status);
+	return unverified_ms;
+}
+
 size_t daemon_host_candidate_count(struct daemon_host *host)
 {
 	struct zkcfg_status *status = daemon_host_status(host);
@@ -162,6 +172,8 @@ static void exec_daemon(const struct daemon_host *host)
 	snprintf(program, sizeof(program), "%.480s/zkcfgd", build ? build : ".");
 	snprintf(config, sizeof(config), "%s/zkcfgd.xml", host->directory);
 	write_config(host, config);
+	if (host->network && network_enter_client(host->network) < 0)
+		_exit(126);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fd = open(host->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)

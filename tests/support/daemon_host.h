@@ -16,11 +16,14 @@
 #include "base/clock.h"
 #include "support/zk_server.h"
 
+struct network;
+
 struct daemon_host {
 	char directory[64], shm_dir[80], set_dir[96], state_dir[80], log[80];
 	char uri[256];		/* of set "app"; may be changed before the daemon is begun */
 	const char *attributes; /* more of its <set>, as on-delete="remove"; NULL: none */
 	const char *elements;	/* in its <set>, as <debounce max="5ms"/>; NULL: none */
+	const struct network *network; /* the daemon is on its client's host; NULL: where the test is */
 	struct zk_server *server;
 	void *writer;
 	pid_t pid; /* 0: none runs */
@@ -48,6 +51,8 @@ void daemon_host_put(struct daemon_host *host, const char *document, const char 
 bool daemon_host_follows(struct daemon_host *host);
 /* What the daemon says of itself now; "" where it says nothing. */
 void daemon_host_detail(struct daemon_host *host, char *detail, size_t detail_bytes);
+/* Milliseconds since the source last vouched for what is published; -1: never. */
+int64_t daemon_host_unverified_ms(struct daemon_host *host);
 size_t daemon_host_candidate_count(struct daemon_host *host);
 uint64_t daemon_host_seq(struct daemon_host *host);
 

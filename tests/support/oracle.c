@@ -23,6 +23,8 @@
 #define NAME_BYTES 16
 #define DOCUMENT_MOST_BYTES (1024 * 1024)
 #define FAULT_BYTES 1024
+/* A claim that is so little newer than the last one says nothing new; ages are whole milliseconds. */
+#define CLAIM_APART_NS (20 * CLOCK_NS_PER_MS)
 /* A client that writes while its server is killed waits so long for it at the most. */
 #define OUTAGE_NS (60 * CLOCK_NS_PER_S)
 /*
@@ -35,6 +37,19 @@ struct version {
 	uint32_t path;
 	uint64_t mzxid;
 	uint64_t hash;
+	int64_t written_ns; /* CLOCK_BOOTTIME: it had been written by then */
+};
+
+/* As of verified_ns this was the newest one of its path, says the status. */
+struct claim {
+	uint32_t path;
+	uint64_t mzxid;
+	int64_t verified_ns;
+};
+
+struct claims {
+	struct claim *items;
+	size_t count, capacity;
 };
 
 struct versions {
@@ -57,10 +72,13 @@ struct oracle {
 	struct versions log;  /* the writer's */
 	struct versions seen; /* the reader's */
 	uint64_t *newest;     /* of each path, as the reader saw it last */
+	struct claims claims; /* the reader's */
+	int64_t vouched_ns;   /* of the last claim */
 	char write_fault[FAULT_BYTES], read_fault[FAULT_BYTES]; /* "": none; for after the thread's end */
 };
 
-static void versions_add(struct versions *versions, uint32_t path, uint64_t mzxid, uint64_t hash)
+static void versions_add(struct versions *versions, uint32_t path, uint64_t mzxid, uint64_t hash,
+			 int64_t written_ns)
 {
 	if (versions->count == versions->capacity) {
 		versions->capacity = versions->capacity > 0 ? 2 * versions->capacity : 4096;
@@ -69,7 +87,7 @@ static void versions_add(struct versions *versions, uint32_t path, uint64_t mzxi
 		if (!versions->items)
 			abort();
 	}
-	versions->items[versions->count++] = (struct version){ path, mzxid, hash };
+	versions->items[versions->count++] = (struct version){ path, mzxid, hash, written_ns };
 }
 
 static int version_compare(const void *a, const void *b)
@@ -131,7 +149,7 @@ static int oracle_look(struct oracle *oracle, const char *path, struct Stat *sta
 
 static void oracle_log(struct oracle *oracle, uint32_t path, const struct Stat *stat, uint64_t hash)
 {
-	versions_add(&oracle->log, path, (uint64_t)stat->mzxid, hash);
+	versions_add(&oracle->log, path, (uint64_t)stat->mzxid, hash, clock_boottime_ns());
 	atomic_fetch_add(&oracle->written, 1);
 }
 
@@ -228,7 +246,7 @@ static void oracle_see(struct oracle *oracle, const struct zkcfg_document *docum
 			 oracle->newest[path], revision);
 	oracle->newest[path] = revision;
 	raw = zkcfg_document_raw(document, &raw_bytes);
-	versions_add(&oracle->seen, path, revision, hash_bytes(raw, raw_bytes));
+	versions_add(&oracle->seen, path, revision, hash_bytes(raw, raw_bytes), 0);
 }
 
 static void oracle_look_through(struct oracle *oracle, const struct zkcfg_snapshot *snapshot)
@@ -245,22 +263,60 @@ static void oracle_look_through(struct oracle *oracle, const struct zkcfg_snapsh
 			 zkcfg_strerror(got));
 }
 
+/* At the most a millisecond before what the status says; 0: it says nothing. */
+static int64_t oracle_verified_ns(const struct oracle *oracle, struct zkcfg *cfg)
+{
+	int64_t now_ns = clock_boottime_ns(), unverified_ms;
+	struct zkcfg_status *status;
+
+	if (!oracle->options.vouched || zkcfg_status_read(cfg, &status) < 0)
+		return 0;
+	unverified_ms = zkcfg_status_unverified_ms(status);
+	zkcfg_status_free(status);
+	return unverified_ms < 0 ? 0 : now_ns - (unverified_ms + 1) * CLOCK_NS_PER_MS;
+}
+
+/* The snapshot that was looked through was pinned after the status had said this. */
+static void oracle_remember_claims(struct oracle *oracle, int64_t verified_ns)
+{
+	struct claims *claims = &oracle->claims;
+
+	if (verified_ns < oracle->vouched_ns + CLAIM_APART_NS)
+		return;
+	oracle->vouched_ns = verified_ns;
+	if (claims->capacity - claims->count < oracle->options.paths) {
+		claims->capacity = 2 * claims->capacity + oracle->options.paths;
+		claims->items = reallocarray(claims->items, claims->capacity, sizeof(*claims->items));
+		if (!claims->items)
+			abort();
+	}
+	for (uint32_t path = 0; path < oracle->options.paths; path++)
+		claims->items[claims->count++] = (struct claim){ path, oracle->newest[path], verified_ns };
+}
+
 static void *oracle_read(void *user)
 {
 	struct oracle *oracle = user;
 	struct zkcfg_snapshot *snapshot;
 	struct zkcfg *cfg = NULL;
 	uint64_t newest = 0;
+	int64_t verified_ns;
 
 	while (!atomic_load(&oracle->ends) && oracle->read_fault[0] == '\0') {
-		if ((!cfg && zkcfg_open("app", oracle->shm_dir, &cfg) < 0) || zkcfg_pin(cfg, &snapshot) < 0) {
+		if (!cfg && zkcfg_open("app", oracle->shm_dir, &cfg) < 0) {
 			usleep(5000); /* there is nothing yet */
+			continue;
+		}
+		verified_ns = oracle_verified_ns(oracle, cfg);
+		if (zkcfg_pin(cfg, &snapshot) < 0) {
+			usleep(5000);
 			continue;
 		}
 		if (zkcfg_snapshot_seq(snapshot) < newest)
 			snprintf(oracle->read_fault, FAULT_BYTES, "seq went back");
 		newest = zkcfg_snapshot_seq(snapshot);
 		oracle_look_through(oracle, snapshot);
+		oracle_remember_claims(oracle, verified_ns);
 		zkcfg_unpin(snapshot);
 		zkcfg_wait(cfg, newest, 20, NULL);
 	}
@@ -394,11 +450,41 @@ static void oracle_check_seen(struct oracle *oracle)
 	oracle->seen.count = 0;
 }
 
+/* The log is in order. What is written later has a later mzxid: the next one of the path tells it all. */
+static void oracle_check_claims(struct oracle *oracle)
+{
+	const struct versions *log = &oracle->log;
+
+	for (size_t i = 0; i < oracle->claims.count; i++) {
+		const struct claim *claim = &oracle->claims.items[i];
+		struct version wanted = { .path = claim->path, .mzxid = claim->mzxid + 1 };
+		size_t next = 0, end = log->count;
+
+		while (next < end) {
+			size_t middle = next + (end - next) / 2;
+
+			if (version_compare(&log->items[middle], &wanted) < 0)
+				next = middle + 1;
+			else
+				end = middle;
+		}
+		ck_assert_msg(next == log->count || log->items[next].path != claim->path ||
+				      log->items[next].written_ns >= claim->verified_ns,
+			      "p%04" PRIu32 " was at 0x%" PRIx64 ", and verified %" PRId64
+			      " ms after 0x%" PRIx64 " had been written",
+			      claim->path, claim->mzxid,
+			      (claim->verified_ns - log->items[next].written_ns) / CLOCK_NS_PER_MS,
+			      log->items[next].mzxid);
+	}
+	oracle->claims.count = 0;
+}
+
 void oracle_judge(struct oracle *oracle, int limit_ms)
 {
 	oracle_await_equal(oracle, limit_ms);
 	oracle_stop_reading(oracle);
 	oracle_check_seen(oracle);
+	oracle_check_claims(oracle);
 	oracle_start_reading(oracle);
 }
 
@@ -439,6 +525,7 @@ void oracle_end(struct oracle *oracle)
 	free(oracle->log.items);
 	free(oracle->seen.items);
 	free(oracle->newest);
+	free(oracle->claims.items);
 	free(oracle->text);
 	free(oracle->found);
 	free(oracle);

@@ -7,7 +7,8 @@
  * The writer changes documents below /app and logs (path, mzxid, hash) of each
  * change. The reader pins snapshots of set "app" by libzkcfg all the time. Right
  * is: every version that was seen is a logged one; no path's revision ever went
- * back; and once the writer rests, the set equals ZooKeeper in time.
+ * back; and once the writer rests, the set equals ZooKeeper in time. Where it is
+ * asked for: what status says was verified at a time had all that was written by then.
  *
  * Writer and reader are threads. Whatever goes wrong fails the test that runs,
  * on the thread that asks. Not here: faults, servers and daemons.
@@ -28,6 +29,7 @@ struct oracle_options {
 	unsigned int per_second; /* changes; 0: as many as can be */
 	size_t padding;		 /* bytes in a document, besides what names it */
 	bool recreates;		 /* some changes delete and create again; the set needs on-delete=remove */
+	bool vouched;		 /* judge what status says was verified; not under lost notifications */
 };
 
 /* Connect and create the documents. /app must be there. Ends with oracle_end(). */
