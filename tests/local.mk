@@ -59,6 +59,7 @@ integration_tests = \
 
 test_scripts = \
 	%D%/integration/test_bench.sh \
+	%D%/integration/test_fleet.sh \
 	%D%/integration/test_values.sh \
 	%D%/unit/client/test_library.sh \
 	%D%/unit/client/test_manual.sh \
@@ -164,6 +165,7 @@ EXTRA_DIST += %D%/unit/xml/corpus
 %C%_unit_cli_test_output_SOURCES = %D%/unit/cli/test_output.c src/cli/output.c
 
 include %D%/bench/local.mk
+include %D%/fleet/local.mk
 
 # What make check does in a minute, for longer.
 soak: $(check_PROGRAMS) zkcfg zkcfgd
