@@ -32,6 +32,7 @@ unit_tests = \
 	%D%/unit/source/test_configmap \
 	%D%/unit/source/test_file \
 	%D%/unit/source/test_etcd \
+	%D%/unit/source/test_apollo \
 	%D%/unit/source/test_registry \
 	%D%/unit/source/test_simulation \
 	%D%/unit/source/test_subscription \
@@ -44,6 +45,7 @@ unit_tests = \
 	%D%/unit/daemon/test_staging
 
 integration_tests = \
+	%D%/integration/test_apollo \
 	%D%/integration/test_cli \
 	%D%/integration/test_collisions \
 	%D%/integration/test_consistency \
@@ -134,6 +136,11 @@ libsupport_la_SOURCES = \
 	%D%/support/zk_proxy.h \
 	%D%/support/zk_server.c \
 	%D%/support/zk_server.h
+# Only who has a use for it is linked with the HTTP server in it.
+check_LTLIBRARIES += libapollo.la
+libapollo_la_SOURCES = %D%/support/apollo_server.c %D%/support/apollo_server.h
+libapollo_la_LIBADD = $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS)
+%C%_integration_test_apollo_LDADD = libapollo.la $(LDADD) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
 libsupport_la_LIBADD = $(CHECK_LIBS)
 
 # What a test program is linked with unless it says otherwise: the rooms' static

@@ -3,6 +3,11 @@
 
 noinst_LTLIBRARIES += libsource.la
 libsource_la_SOURCES = \
+	%D%/apollo.c %D%/apollo.h \
+	%D%/apollo_answer.c %D%/apollo_answer.h \
+	%D%/apollo_namespace.c %D%/apollo_namespace.h \
+	%D%/apollo_request.c %D%/apollo_request.h \
+	%D%/apollo_target.c \
 	%D%/audit.c %D%/audit.h \
 	%D%/configmap.c %D%/configmap.h \
 	%D%/file.c %D%/file.h \
@@ -29,4 +34,4 @@ libsource_la_SOURCES = \
 	%D%/zookeeper_target.c \
 	%D%/zookeeper_tls.c %D%/zookeeper_tls.h \
 	%D%/zookeeper_write.c
-libsource_la_LIBADD = $(JANSSON_LIBS) $(ZOOKEEPER_LIBS) $(OPENSSL_LIBS) $(EVENT_LIBS)
+libsource_la_LIBADD = $(JANSSON_LIBS) $(ZOOKEEPER_LIBS) $(OPENSSL_LIBS) $(CRYPTO_LIBS) $(EVENT_LIBS)

@@ -10,6 +10,7 @@
 #include "source/configmap.h"
 #include "source/file.h"
 #include "source/etcd.h"
+#include "source/apollo.h"
 #include "source/zookeeper.h"
 
 /* One line a source. */
@@ -20,6 +21,8 @@ static const struct source_ops *const registry_sources[] = {
 	&configmap_source,
 	&etcd_source,
 	&etcd_tls_source,
+	&apollo_source,
+	&apollo_tls_source,
 };
 
 #define REGISTRY_SOURCES (sizeof(registry_sources) / sizeof(*registry_sources))
