@@ -59,6 +59,14 @@ unsigned fuzz_xml(const uint8_t *data, size_t size);
 
 /* What etcd answers: refused, or told on as documents with names that are some. */
 unsigned fuzz_etcd(const uint8_t *data, size_t size);
+/*
+ * What an Apollo server answers.
+ *
+ *   's', 'n', 'x', 'p' or another byte | body
+ *
+ * A list of servers, of notifications, a release of XML, of properties; an error.
+ */
+unsigned fuzz_apollo(const uint8_t *data, size_t size);
 
 #define fuzz_require(condition)                                                                        \
 	do {                                                                                           \

@@ -31,6 +31,7 @@ static const struct {
 	{ "generation", fuzz_generation, 4 },
 	{ "xml", fuzz_xml, 8 },
 	{ "etcd", fuzz_etcd, 12 },
+	{ "apollo", fuzz_apollo, 10 },
 };
 
 static const char *seeds(const char *harness)
