@@ -29,10 +29,10 @@ unit_tests = \
 	%D%/unit/client/test_wait \
 	%D%/unit/xml/test_compile \
 	%D%/unit/xml/test_schema \
-	%D%/unit/source/test_configmap \
-	%D%/unit/source/test_file \
-	%D%/unit/source/test_etcd \
 	%D%/unit/source/test_apollo \
+	%D%/unit/source/test_configmap \
+	%D%/unit/source/test_etcd \
+	%D%/unit/source/test_file \
 	%D%/unit/source/test_registry \
 	%D%/unit/source/test_simulation \
 	%D%/unit/source/test_subscription \

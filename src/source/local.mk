@@ -10,16 +10,16 @@ libsource_la_SOURCES = \
 	%D%/apollo_target.c \
 	%D%/audit.c %D%/audit.h \
 	%D%/configmap.c %D%/configmap.h \
-	%D%/file.c %D%/file.h \
-	%D%/file_target.c \
-	%D%/folder.c %D%/folder.h \
-	%D%/follower.c %D%/follower.h \
 	%D%/etcd.c %D%/etcd.h \
 	%D%/etcd_answer.c %D%/etcd_answer.h \
 	%D%/etcd_ask.c %D%/etcd_ask.h \
 	%D%/etcd_model.c %D%/etcd_model.h \
 	%D%/etcd_target.c \
 	%D%/etcd_write.c \
+	%D%/file.c %D%/file.h \
+	%D%/file_target.c \
+	%D%/folder.c %D%/folder.h \
+	%D%/follower.c %D%/follower.h \
 	%D%/lane.c %D%/lane.h \
 	%D%/lookout.c %D%/lookout.h \
 	%D%/pace.c %D%/pace.h \

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "source/configmap.h"
-#include "source/file.h"
-#include "source/etcd.h"
 #include "source/apollo.h"
+#include "source/configmap.h"
+#include "source/etcd.h"
+#include "source/file.h"
 #include "source/zookeeper.h"
 
 /* One line a source. */

@@ -59,6 +59,7 @@ unsigned fuzz_xml(const uint8_t *data, size_t size);
 
 /* What etcd answers: refused, or told on as documents with names that are some. */
 unsigned fuzz_etcd(const uint8_t *data, size_t size);
+
 /*
  * What an Apollo server answers.
  *

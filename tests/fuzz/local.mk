@@ -29,8 +29,8 @@ endif
 %C%_test_seeds_LDADD = libfuzz.la $(LDADD)
 
 # Only %D%/run makes these, with clang: one program a harness.
-EXTRA_PROGRAMS += %D%/fuzz_document %D%/fuzz_etcd %D%/fuzz_generation %D%/fuzz_segment %D%/fuzz_xml
-EXTRA_PROGRAMS += %D%/fuzz_apollo %D%/fuzz_document %D%/fuzz_generation %D%/fuzz_segment %D%/fuzz_xml
+EXTRA_PROGRAMS += %D%/fuzz_apollo %D%/fuzz_document %D%/fuzz_etcd %D%/fuzz_generation %D%/fuzz_segment \
+	%D%/fuzz_xml
 %C%_fuzz_apollo_SOURCES = %D%/libfuzzer.c
 %C%_fuzz_apollo_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_HARNESS=fuzz_apollo
 %C%_fuzz_apollo_LDFLAGS = $(AM_LDFLAGS) $(fuzz_wrap) -fsanitize=fuzzer
