@@ -26,6 +26,23 @@ static int64_t audit_pause_ns(const struct audit *audit, size_t znode_count)
 	return pause_ns > AUDIT_PAUSE_LEAST_NS ? pause_ns : AUDIT_PAUSE_LEAST_NS;
 }
 
+/* two thirds to four thirds of it, so that hosts which began together drift apart */
+static int64_t audit_jitter_ns(int64_t pause_ns, uint64_t random)
+{
+	return pause_ns * 2 / 3 + (int64_t)(random % (uint64_t)(pause_ns * 2 / 3));
+}
+
+bool audit_all_due(struct audit *audit, int64_t now_ns, uint64_t random)
+{
+	bool begun = audit->next_ns != INT64_MAX;
+
+	if (begun && now_ns < audit->next_ns)
+		return false;
+	audit->next_ns = now_ns + audit_jitter_ns(audit->period_ns, random);
+	audit->cursor = NULL;
+	return true;
+}
+
 size_t audit_due(struct audit *audit, size_t znode_count, int64_t now_ns, uint64_t random)
 {
 	int64_t period_ns = audit_period_ns(audit, znode_count), pause_ns, periods;
@@ -34,8 +51,7 @@ size_t audit_due(struct audit *audit, size_t znode_count, int64_t now_ns, uint64
 	if (audit->period_ns == 0 || (begun && now_ns < audit->next_ns))
 		return 0;
 	pause_ns = audit_pause_ns(audit, znode_count);
-	/* two thirds to four thirds of it, so that hosts which began together drift apart */
-	audit->next_ns = now_ns + pause_ns * 2 / 3 + (int64_t)(random % (uint64_t)(pause_ns * 2 / 3));
+	audit->next_ns = now_ns + audit_jitter_ns(pause_ns, random);
 	if (!begun)
 		return 0;
 	periods = (int64_t)znode_count * pause_ns;

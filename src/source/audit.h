@@ -7,6 +7,7 @@
 #ifndef ZKCFG_SOURCE_AUDIT_H
 #define ZKCFG_SOURCE_AUDIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ struct audit {
 void audit_init(struct audit *audit, int64_t period_ns, int64_t least_ns);
 /* How many to look at now; 0: it is not time. random: any number. */
 size_t audit_due(struct audit *audit, size_t znode_count, int64_t now_ns, uint64_t random);
+/* Is it time for all of them? The next time is set. */
+bool audit_all_due(struct audit *audit, int64_t now_ns, uint64_t random);
 /* The next one; audit_pass() goes on behind it. */
 struct znode *audit_next(const struct audit *audit, struct znode *root);
 void audit_pass(struct audit *audit, const struct znode *node);

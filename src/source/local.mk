@@ -25,6 +25,7 @@ libsource_la_SOURCES = \
 	%D%/pace.c %D%/pace.h \
 	%D%/registry.c %D%/source.h \
 	%D%/requests.c %D%/requests.h \
+	%D%/round.c %D%/round.h \
 	%D%/subscription.c %D%/subscription.h \
 	%D%/waiting.c %D%/waiting.h \
 	%D%/znode.c %D%/znode.h \

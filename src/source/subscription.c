@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "source/audit.h"
 #include "source/lane.h"
+#include "source/round.h"
 #include "source/waiting.h"
 #include "source/znode.h"
 
@@ -49,6 +50,7 @@ struct subscription {
 	const char *own_name; /* the root's, within its path; "" for "/" */
 	struct waiting waiting;
 	struct audit audit;
+	struct round round; /* of pull mode */
 	int64_t splay_ns;
 
 	struct lane *lanes[SUBSCRIPTION_LANES_MOST];
@@ -363,6 +365,8 @@ static bool subscription_is_fenced(struct subscription *subscription, int64_t no
 {
 	bool fenced = true;
 
+	if (subscription->round.is_pull)
+		return round_lets_settle(&subscription->round, subscription->changes);
 	if (subscription->lane_count == 1)
 		return true; /* one session has one order */
 	for (unsigned int i = 0; i < subscription->lane_count; i++) {
@@ -778,15 +782,18 @@ static void subscription_take_audit(struct subscription *subscription, struct zn
 	bool is_there = reply->result == SUBSCRIPTION_OK;
 	bool data_moved, children_moved;
 
-	if (!is_there && reply->result != SUBSCRIPTION_NO_NODE)
+	if (!is_there && reply->result != SUBSCRIPTION_NO_NODE) {
+		subscription->round.is_failed = true;
 		return;
+	}
 	data_moved = node->data.state == WATCH_ARMED &&
 		     (node->missing == is_there || (is_there && reply->mzxid > node->mzxid));
 	children_moved =
 		node->children.state == WATCH_ARMED && is_there && reply->pzxid > node->pzxid;
 	if (!data_moved && !children_moved)
 		return;
-	subscription->events->repaired(subscription->user, subscription_name(subscription, node));
+	if (!subscription->round.is_pull)
+		subscription->events->repaired(subscription->user, subscription_name(subscription, node));
 	if (data_moved && node->missing)
 		subscription_find_root(subscription);
 	else if (data_moved)
@@ -843,8 +850,11 @@ void subscription_reply(struct subscription *subscription, unsigned int number,
 		lane->silent = false;
 	if (read == SUBSCRIPTION_SYNC)
 		lane_take_fence(lane, reply);
-	else if (node && read == SUBSCRIPTION_STAT)
-		subscription_take_audit(subscription, node, reply);
+	else if (read == SUBSCRIPTION_STAT) {
+		subscription->round.unanswered -= subscription->round.unanswered > 0;
+		if (node)
+			subscription_take_audit(subscription, node, reply);
+	}
 	else if (node)
 		subscription_take_read(subscription,
 				       read == SUBSCRIPTION_CHILDREN ? &node->children : &node->data, read,
@@ -867,6 +877,7 @@ void subscription_notify(struct subscription *subscription, unsigned int number,
 {
 	struct znode *node = znode_find(&subscription->tree, path, strlen(path));
 
+	subscription->events->contact(subscription->user, SOURCE_TOLD);
 	subscription->lanes[number]->silent = false;
 	if (!node)
 		return;
@@ -896,6 +907,9 @@ static void subscription_drop_requests(struct subscription *subscription, struct
 	}
 	lane->fence = 0;
 	lane->fenced = false;
+	subscription->round.is_under_way = subscription->round.is_clean = false;
+	if (subscription->round.is_pull)
+		subscription->audit.next_ns = INT64_MAX; /* it begins anew as soon as it can */
 }
 
 static void znode_begin(struct subscription *subscription, struct znode *node)
@@ -965,21 +979,36 @@ void subscription_refused(struct subscription *subscription, unsigned int number
 	subscription->lanes[number]->link = LANE_REFUSED;
 }
 
-void subscription_answered(struct subscription *subscription, unsigned int number, int64_t sent_boottime_ns,
-			   int64_t now_ns)
+/* When the last probe was sent that every lane has answered one of since. */
+static int64_t subscription_answered_ns(const struct subscription *subscription)
 {
-	int64_t since_ns = sent_boottime_ns;
+	int64_t since_ns = INT64_MAX;
 
-	subscription->lanes[number]->silent = false;
-	subscription_settle(subscription, now_ns);
-	subscription->lanes[number]->answered_boottime_ns = sent_boottime_ns;
 	for (unsigned int i = 0; i < subscription->lane_count; i++)
 		if (subscription->lanes[i]->answered_boottime_ns < since_ns)
 			since_ns = subscription->lanes[i]->answered_boottime_ns;
+	return since_ns;
+}
+
+static void subscription_verified(struct subscription *subscription, int64_t since_ns)
+{
 	if (since_ns <= subscription->verified_boottime_ns || !subscription_is_settled(subscription))
 		return;
 	subscription->verified_boottime_ns = since_ns;
 	subscription->events->verified(subscription->user, since_ns);
+}
+
+void subscription_answered(struct subscription *subscription, unsigned int number, int64_t sent_boottime_ns,
+			   int64_t now_ns)
+{
+	int64_t since_ns;
+
+	subscription->lanes[number]->silent = false;
+	subscription_settle(subscription, now_ns);
+	subscription->lanes[number]->answered_boottime_ns = sent_boottime_ns;
+	since_ns = subscription_answered_ns(subscription);
+	if (!subscription->round.is_pull)
+		subscription_verified(subscription, since_ns);
 }
 
 /* --- time ----------------------------------------------------------------- */
@@ -1024,6 +1053,15 @@ static bool subscription_wants_audit(const struct subscription *subscription, co
 	       (node->data.state == WATCH_ARMED || node->children.state == WATCH_ARMED);
 }
 
+static bool subscription_ask_stat(struct subscription *subscription, struct znode *node, int64_t now_ns)
+{
+	if (!lane_may_send(subscription->lanes[node->lane]) ||
+	    !lane_ask(subscription, node->lane, node, &node->audit, SUBSCRIPTION_STAT, now_ns))
+		return false;
+	subscription->events->contact(subscription->user, SOURCE_ASKED);
+	return true;
+}
+
 /* Where there is no room for a request, it goes on from there the next time: none is passed over. */
 static void subscription_audit(struct subscription *subscription, int64_t now_ns)
 {
@@ -1036,11 +1074,61 @@ static void subscription_audit(struct subscription *subscription, int64_t now_ns
 		struct znode *node = audit_next(&subscription->audit, subscription->tree.root);
 
 		if (subscription_wants_audit(subscription, node) &&
-		    (!lane_may_send(subscription->lanes[node->lane]) ||
-		     !lane_ask(subscription, node->lane, node, &node->audit, SUBSCRIPTION_STAT, now_ns)))
+		    !subscription_ask_stat(subscription, node, now_ns))
 			return;
 		audit_pass(&subscription->audit, node);
 	}
+}
+
+/* Go on with a round, as far as there is room for requests. */
+static void subscription_go_round(struct subscription *subscription, int64_t now_ns)
+{
+	struct round *round = &subscription->round;
+
+	for (; round->left > 0; round->left--) {
+		struct znode *node = audit_next(&subscription->audit, subscription->tree.root);
+
+		if (subscription_wants_audit(subscription, node)) {
+			if (!subscription_ask_stat(subscription, node, now_ns))
+				return;
+			round->unanswered++;
+		}
+		audit_pass(&subscription->audit, node);
+	}
+}
+
+static bool subscription_is_up(const struct subscription *subscription)
+{
+	for (unsigned int i = 0; i < subscription->lane_count; i++)
+		if (subscription->lanes[i]->link != LANE_UP)
+			return false;
+	return subscription_has_begun(subscription);
+}
+
+static bool subscription_may_begin_round(const struct subscription *subscription)
+{
+	return !subscription->round.is_under_way && subscription->pending == 0 &&
+	       subscription_is_up(subscription);
+}
+
+/* Pull: begin a round when it is time, and see what came of it when it has ended. */
+static void subscription_pull(struct subscription *subscription, int64_t now_ns)
+{
+	struct round *round = &subscription->round;
+
+	if (subscription_may_begin_round(subscription) &&
+	    audit_all_due(&subscription->audit, now_ns, subscription_random(subscription)))
+		round_begin(round, subscription->tree.node_count, subscription->changes,
+			    subscription_answered_ns(subscription));
+	if (round->is_under_way)
+		subscription_go_round(subscription, now_ns);
+	if (!round->is_under_way || round->left > 0 || round->unanswered > 0 || subscription->pending > 0)
+		return;
+	if (round_end(round, subscription->changes))
+		subscription->audit.next_ns = now_ns + (round->is_failed ? SUBSCRIPTION_LOST_PAUSE_NS : 0);
+	subscription_settle(subscription, now_ns);
+	if (round->is_clean)
+		subscription_verified(subscription, round->since_boottime_ns);
 }
 
 static void subscription_check_overdue(struct subscription *subscription, unsigned int number,
@@ -1078,6 +1166,8 @@ static int64_t subscription_next_ns(const struct subscription *subscription)
 
 	for (unsigned int i = 0; i < subscription->lane_count; i++)
 		next_ns = subscription_earlier(next_ns, lane_next_ns(subscription->lanes[i]));
+	if (subscription->round.is_pull && !subscription_may_begin_round(subscription))
+		return next_ns;
 	return subscription_earlier(next_ns, subscription->audit.next_ns);
 }
 
@@ -1094,7 +1184,10 @@ int64_t subscription_run(struct subscription *subscription, int64_t now_ns)
 		subscription_send(subscription, i, now_ns);
 	}
 	subscription_settle(subscription, now_ns);
-	subscription_audit(subscription, now_ns);
+	if (subscription->round.is_pull)
+		subscription_pull(subscription, now_ns);
+	else
+		subscription_audit(subscription, now_ns);
 	subscription_tell_state(subscription);
 	return subscription_next_ns(subscription);
 }
@@ -1121,6 +1214,7 @@ struct subscription *subscription_new(const struct subscription_options *options
 		goto free_waiting;
 	subscription->lane_bytes = options->lane_bytes;
 	subscription->splay_ns = options->splay_ns;
+	subscription->round.is_pull = options->is_pull;
 	audit_init(&subscription->audit, options->audit_ns, options->audit_least_ns);
 	subscription->ops = ops;
 	subscription->ops_user = ops_user;

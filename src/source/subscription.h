@@ -48,6 +48,9 @@
  * speak for the others. While the root itself is in trouble there is no
  * verified(), and no first settled().
  *
+ * In pull mode a watch is ARMED when it has been read, and no watch is set: the
+ * audit's looks are what finds changes, in rounds. See round.h.
+ *
  * Here is no thread, no clock, no socket and no ZooKeeper client: reads go out
  * through subscription_ops, what comes back comes in through functions, and
  * time is an argument (nanoseconds on one clock that does not go back). After
@@ -131,6 +134,7 @@ struct subscription_options {
 	unsigned int window; /* reads under way in a lane at the most; 1 to SUBSCRIPTION_WINDOW_MOST */
 	size_t lane_bytes;   /* what the watches of a lane may come to in one packet; 0: anything */
 	int64_t audit_ns;    /* each znode is looked at about so often; 0: never */
+	bool is_pull;		/* set no watches; audit_ns is the interval: see round.h */
 	int64_t audit_least_ns; /* but one znode at a time no more often than this, on average */
 	int64_t splay_ns;    /* how long after a notification this host reads, once it has settled */
 	uint64_t seed;	     /* of the jitter; anything */

@@ -185,9 +185,10 @@ static int zookeeper_subscribe(struct zookeeper *zookeeper, const struct source_
 	const struct zookeeper_target *target = &zookeeper->common.target;
 	struct subscription_options options = { .root = target->path,
 						.window = SUBSCRIPTION_WINDOW_USUAL,
-						.lane_bytes = ZOOKEEPER_WATCHES_MOST_BYTES,
+						.lane_bytes = target->pace.is_pull ? 0 : ZOOKEEPER_WATCHES_MOST_BYTES,
 						.audit_ns = pace_period_ns(&target->pace),
-						.audit_least_ns = target->pace.is_audit_given ?
+						.is_pull = target->pace.is_pull,
+						.audit_least_ns = target->pace.is_audit_given || target->pace.is_pull ?
 									  0 :
 									  ZOOKEEPER_AUDIT_LEAST_NS,
 						.splay_ns = zookeeper_splay_ns(target) };

@@ -41,6 +41,7 @@ struct zookeeper_handle {
 	pthread_cond_t changed; /* closing, or the last question answered; with the mailbox's lock */
 	bool closing;
 	bool authenticated;
+	watcher_fn watcher; /* of reads; NULL: none */
 	struct question *questions; /* not answered yet; with the mailbox's lock */
 };
 
@@ -304,13 +305,18 @@ static int question_sent(struct question *question, int code)
 	return code;
 }
 
+void handle_unwatch(struct zookeeper_handle *handle)
+{
+	handle->watcher = NULL;
+}
+
 int handle_get(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, uint64_t request)
 {
 	struct question *question = question_new(handle, request);
 
 	if (!question)
 		return ZSYSTEMERROR;
-	return question_sent(question, zoo_awget(zh, path, handle_watched, handle, handle_got, question));
+	return question_sent(question, zoo_awget(zh, path, handle->watcher, handle, handle_got, question));
 }
 
 int handle_exists(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, uint64_t request)
@@ -320,7 +326,7 @@ int handle_exists(struct zookeeper_handle *handle, zhandle_t *zh, const char *pa
 	if (!question)
 		return ZSYSTEMERROR;
 	return question_sent(question,
-			     zoo_awexists(zh, path, handle_watched, handle, handle_got_stat, question));
+			     zoo_awexists(zh, path, handle->watcher, handle, handle_got_stat, question));
 }
 
 int handle_stat(struct zookeeper_handle *handle, zhandle_t *zh, const char *path, uint64_t request)
@@ -338,7 +344,7 @@ int handle_get_children(struct zookeeper_handle *handle, zhandle_t *zh, const ch
 
 	if (!question)
 		return ZSYSTEMERROR;
-	return question_sent(question, zoo_awget_children2(zh, path, handle_watched, handle,
+	return question_sent(question, zoo_awget_children2(zh, path, handle->watcher, handle,
 							   handle_got_children, question));
 }
 
@@ -522,6 +528,7 @@ struct zookeeper_handle *handle_open(struct mailbox *mailbox, uint64_t number, c
 
 	if (!handle)
 		return NULL;
+	handle->watcher = handle_watched;
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&handle->changed, &attributes);

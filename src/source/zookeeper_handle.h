@@ -68,6 +68,8 @@ void mailbox_close(struct mailbox *mailbox);
 struct zookeeper_handle *handle_open(struct mailbox *mailbox, uint64_t number, const char *hosts,
 				     int session_timeout_ms, const char *secret,
 				     const struct zookeeper_tls *tls);
+/* From now on reads set no watch. */
+void handle_unwatch(struct zookeeper_handle *handle);
 /* Close, without waiting for it; LETTER_CLOSED follows. NULL is allowed. */
 void handle_close(struct zookeeper_handle *handle);
 

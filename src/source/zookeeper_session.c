@@ -209,6 +209,8 @@ static void session_open_handle(struct zookeeper_session *session, int64_t now_n
 	session->handle = handle_open(common->mailbox, session->handle_number, common->target.hosts,
 				      common->target.session_timeout_ms, common->secret, common->target.tls);
 	session->unconnected_since_ns = now_ns;
+	if (session->handle && common->target.pace.is_pull)
+		handle_unwatch(session->handle);
 	if (session->handle)
 		return;
 	log_error("%s: no ZooKeeper handle can be opened: %s; tried again", common->target.hosts,
@@ -294,7 +296,8 @@ static void session_disconnected(struct zookeeper_session *session, int64_t now_
 	snprintf(detail, sizeof(detail), "the connection to %.256s was lost; connecting again",
 		 common->target.hosts);
 	subscription_disconnected(common->subscription, session->lane, detail);
-	if (subscription_watch_bytes(common->subscription, session->lane) > ZOOKEEPER_WATCHES_MOST_BYTES)
+	if (!common->target.pace.is_pull &&
+	    subscription_watch_bytes(common->subscription, session->lane) > ZOOKEEPER_WATCHES_MOST_BYTES)
 		session->replace_reason = "its watches are too many to be set again in one packet of "
 					  "1048575 bytes, which is what a server takes";
 }

@@ -174,10 +174,15 @@ static void told_trouble(void *user, const char *name, const char *reason)
 	seen.trouble_count++;
 }
 
+static bool twins; /* a and b are changed together */
+static size_t notified_count;
+
 static void told_settled(void *user)
 {
 	(void)user;
 	seen.settled_count++;
+	if (twins)
+		ck_assert_str_eq((*find("a"))->bytes, (*find("b"))->bytes);
 }
 
 static void told_verified(void *user, int64_t boottime_ns)
@@ -205,7 +210,7 @@ static void told_repaired(void *user, const char *name)
 static void told_contact(void *user, enum source_contact contact)
 {
 	(void)user;
-	(void)contact;
+	notified_count += contact == SOURCE_TOLD;
 }
 
 static const struct source_events events = {
@@ -568,6 +573,43 @@ START_TEST(verified_goes_on_while_nothing_changes)
 	ck_assert_int_gt(seen.verified_ns, before_ns);
 	ck_assert_uint_eq(seen.settled_count, 1);
 	ck_assert_uint_eq(seen.told_count, 1);
+}
+END_TEST
+
+/* --- pull --------------------------------------------------------------------- */
+
+START_TEST(pull_finds_all_that_changes)
+{
+	write_text("/t/a", "1");
+	write_text("/t/gone", "1");
+	follow(shared, "/t?mode=pull&interval=200ms&session_timeout_ms=1000");
+	await(seen.settled_count == 1);
+	write_text("/t/a", "2");
+	write_text("/t/new", "1");
+	ck_assert_int_eq(zoo_delete(writer, "/t/gone", -1), ZOK);
+	await(is_text("a", "2") && is_text("new", "1") && !*find("gone"));
+	await(seen.verified_count >= 2);
+	ck_assert_uint_eq(notified_count, 0); /* no watch was set */
+}
+END_TEST
+
+START_TEST(pull_shows_transactions_whole)
+{
+	char text[16];
+
+	write_text("/t/a", "0");
+	write_text("/t/b", "0");
+	twins = true;
+	follow(shared, "/t?mode=pull&interval=100ms");
+	for (int i = 1; i <= 200; i++) {
+		snprintf(text, sizeof(text), "%d", i);
+		ck_assert_int_eq(write_twins(text), ZOK);
+		if (i % 4 == 0)
+			event_base_loop(seen.loop, EVLOOP_ONCE);
+	}
+	await(is_text("a", text) && is_text("b", text));
+	await(seen.settled_count >= 2);
+	twins = false;
 }
 END_TEST
 
@@ -1262,6 +1304,8 @@ static void add_tests(TCase *tcase)
 		thousands_of_znodes_are_followed,
 		transaction_is_settled_whole,
 		verified_goes_on_while_nothing_changes,
+		pull_finds_all_that_changes,
+		pull_shows_transactions_whole,
 		what_may_not_be_read_is_trouble_until_it_may,
 		auth_file_that_is_not_there_is_refused,
 		expired_session_is_replaced_and_nothing_is_lost,

@@ -2119,6 +2119,90 @@ START_TEST(audit_of_very_many_takes_its_time)
 }
 END_TEST
 
+/* --- pull --------------------------------------------------------------------- */
+
+/* What would be told by a watch is not: there are none. */
+static void forget_notifications(void)
+{
+	while (fake.stream)
+		item_free(pop(&fake.stream, &fake.stream_end));
+}
+
+static void pull_until_next(void)
+{
+	do {
+		fake.now_ns = fake.next_ns;
+		pump();
+	} while (fake.next_ns <= fake.now_ns);
+}
+
+static void follow_by_pull(void)
+{
+	follow_with((struct subscription_options){
+		.root = "/app", .audit_ns = 30 * CLOCK_NS_PER_S, .is_pull = true });
+}
+
+START_TEST(pull_settles_after_a_round_in_which_nothing_moved)
+{
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	follow_by_pull();
+	ck_told("b=1 a=1 . ");
+	ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_STAT], 3);
+	ck_assert_int_ge(fake.next_ns, fake.now_ns + 20 * CLOCK_NS_PER_S);
+	ck_assert_int_le(fake.next_ns, fake.now_ns + 40 * CLOCK_NS_PER_S);
+}
+END_TEST
+
+START_TEST(pull_finds_a_change_a_creation_and_a_removal)
+{
+	server_create("/app/a", "1");
+	server_create("/app/gone", "1");
+	follow_by_pull();
+	ck_told("gone=1 a=1 . ");
+	server_set("/app/a", "2");
+	server_create("/app/new", "1");
+	server_delete("/app/gone");
+	forget_notifications();
+	pump();
+	ck_told("");
+	pull_until_next();
+	ck_assert_ptr_nonnull(strstr(fake.log, "a=2 "));
+	ck_assert_ptr_nonnull(strstr(fake.log, "new=1 "));
+	ck_assert_ptr_nonnull(strstr(fake.log, "-gone "));
+	ck_assert_ptr_null(strstr(fake.log, "~"));
+	ck_assert_str_eq(fake.log + strlen(fake.log) - 2, ". ");
+	ck_assert_uint_eq(fake.settled_count, 2);
+	ck_assert_int_eq(fake.state, SOURCE_FOLLOWING);
+}
+END_TEST
+
+START_TEST(pull_looks_again_after_a_new_session)
+{
+	server_create("/app/a", "1");
+	follow_by_pull();
+	ck_told("a=1 . ");
+	session_lost();
+	server_set("/app/a", "2");
+	forget_notifications();
+	subscription_begin(fake.subscription, 0, REQUEST_NS, fake.now_ns);
+	pump();
+	ck_told("a=2 . ");
+}
+END_TEST
+
+START_TEST(pull_finds_a_root_that_came)
+{
+	server_delete("/app");
+	follow_by_pull();
+	server_create("/app", "1");
+	forget_notifications();
+	fake.log[fake.told = 0] = '\0';
+	pull_until_next();
+	ck_told("app=1 . ");
+}
+END_TEST
+
 /* --- the splay ----------------------------------------------------------------- */
 
 START_TEST(splay_lets_changes_wait_but_not_the_beginning)
@@ -2554,6 +2638,10 @@ static void add_tests(TCase *tcase)
 		audit_goes_on_when_what_it_would_look_at_next_is_gone,
 		audit_of_many_is_a_few_each_second,
 		audit_of_very_many_takes_its_time,
+		pull_settles_after_a_round_in_which_nothing_moved,
+		pull_finds_a_change_a_creation_and_a_removal,
+		pull_looks_again_after_a_new_session,
+		pull_finds_a_root_that_came,
 		splay_lets_changes_wait_but_not_the_beginning,
 		watches_are_spread_over_lanes,
 		transaction_over_two_lanes_settles_together,
