@@ -12,4 +12,4 @@ dist_example_DATA = \
 	%D%/examples/service.xml \
 	%D%/examples/zkcfgd.xml
 
-EXTRA_DIST += %D%/design.md %D%/operations.md
+EXTRA_DIST += %D%/design.md %D%/operations.md %D%/sources.md
