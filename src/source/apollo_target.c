@@ -96,10 +96,11 @@ static int target_take_metas(const struct uri *uri, struct apollo_target *target
 
 /* --- app and cluster -------------------------------------------------------- */
 
-/* What Apollo itself takes for an app, a cluster and a namespace. */
+/* What Apollo takes for an app, a cluster and a namespace; "." and ".." mean something else in a URL. */
 static bool target_is_name(const char *text, size_t length)
 {
-	return length > 0 && length <= APOLLO_NAME_MOST_BYTES && strspn(text, TARGET_NAME_LETTERS) >= length;
+	return length > 0 && length <= APOLLO_NAME_MOST_BYTES &&
+	       strspn(text, TARGET_NAME_LETTERS) >= length && strspn(text, ".") < length;
 }
 
 static int target_take_path(const struct uri *uri, struct apollo_target *target, struct message *message)
