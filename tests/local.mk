@@ -40,6 +40,7 @@ unit_tests = \
 	%D%/unit/publish/test_publisher \
 	%D%/unit/cli/test_output \
 	%D%/unit/daemon/test_config \
+	%D%/unit/daemon/test_layers \
 	%D%/unit/daemon/test_options \
 	%D%/unit/daemon/test_pipeline \
 	%D%/unit/daemon/test_staging
@@ -53,6 +54,7 @@ integration_tests = \
 	%D%/integration/test_death \
 	%D%/integration/test_etcd \
 	%D%/integration/test_full \
+	%D%/integration/test_layers \
 	%D%/integration/test_partitions \
 	%D%/integration/test_removed \
 	%D%/integration/test_zk_ensemble \

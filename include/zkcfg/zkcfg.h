@@ -508,7 +508,11 @@ ZKCFG_API const char *zkcfg_status_segment_id(const struct zkcfg_status *status)
 /** The source's state as the daemon last said; see zkcfg_status_daemon_age_ms(). Since 0.1. */
 ZKCFG_API enum zkcfg_source_state zkcfg_status_source_state(const struct zkcfg_status *status);
 
-/** The source's URI without secrets. Since 0.1. */
+/**
+ * The source's URI without secrets. Of a set of several sources a line for
+ * each: "layer" or "fallback", the URI, its state, and detail or "", with tabs
+ * between them. Since 0.1.
+ */
 ZKCFG_API const char *zkcfg_status_source(const struct zkcfg_status *status);
 
 /** What the daemon last said of the source or of itself, "" for nothing. Since 0.1. */

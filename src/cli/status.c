@@ -2,6 +2,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/clock.h"
 
 static const char status_help[] =
@@ -138,6 +141,55 @@ static void print_commit(const struct status *status)
 	putchar('\n');
 }
 
+/* A set of several sources has a line for each: what it is, URI, state and detail, with tabs between. */
+static bool source_is_several(const char *text)
+{
+	return strchr(text, '\t') != NULL;
+}
+
+struct source_line {
+	const char *parts[4];
+	char *copy;
+};
+
+/* The first of the lines, taken apart; *text: out, behind it. false: no memory. */
+static bool source_line(const char **text, struct source_line *line)
+{
+	size_t length = strcspn(*text, "\n");
+	char *at;
+
+	line->copy = at = strndup(*text, length);
+	if (!at)
+		return false;
+	*text += length + ((*text)[length] != '\0');
+	for (size_t i = 0; i < sizeof(line->parts) / sizeof(line->parts[0]); i++) {
+		char *tab = strchr(at, '\t');
+
+		line->parts[i] = at;
+		at = tab ? tab + 1 : at + strlen(at);
+		if (tab)
+			*tab = '\0';
+	}
+	return true;
+}
+
+static void print_several(const char *text)
+{
+	struct source_line line;
+
+	while (*text != '\0' && source_line(&text, &line)) {
+		printf("  %-10.10s ", line.parts[0]);
+		output_escaped(line.parts[1]);
+		printf(": %s", line.parts[2]);
+		if (*line.parts[3]) {
+			fputs(": ", stdout);
+			output_escaped(line.parts[3]);
+		}
+		putchar('\n');
+		free(line.copy);
+	}
+}
+
 static void print_source(const struct status *status)
 {
 	enum zkcfg_source_state state = zkcfg_status_source_state(status->read);
@@ -145,10 +197,15 @@ static void print_source(const struct status *status)
 	bool is_alive = status_is_alive(status);
 	const char *detail = zkcfg_status_detail(status->read);
 
-	fputs("  source     ", stdout);
-	output_escaped(zkcfg_status_source(status->read));
+	if (source_is_several(zkcfg_status_source(status->read))) {
+		print_several(zkcfg_status_source(status->read));
+	} else {
+		fputs("  source     ", stdout);
+		output_escaped(zkcfg_status_source(status->read));
+		putchar('\n');
+	}
 	/* what a dead daemon said last is no news */
-	printf("\n  state      %s%s%s%s", output_colour(status->stale ? OUTPUT_YELLOW : OUTPUT_GREEN),
+	printf("  state      %s%s%s%s", output_colour(status->stale ? OUTPUT_YELLOW : OUTPUT_GREEN),
 	       status_word(state), output_colour(OUTPUT_PLAIN), is_alive ? "" : " when zkcfgd was last seen");
 	if (since_ns > 0) {
 		fputs(is_alive ? " since " : ", since ", stdout);
@@ -256,6 +313,32 @@ static json_t *json_candidates(const struct status *status)
 	return NULL;
 }
 
+/* NULL: no memory. */
+static json_t *json_several(const char *text)
+{
+	json_t *array = json_array();
+	struct source_line line;
+	int built = 0;
+
+	while (*text != '\0' && built == 0) {
+		if (!source_line(&text, &line))
+			break;
+		built = json_array_append_new(array, json_pack("{s:s, s:s, s:s, s:s}", "kind", line.parts[0],
+							       "source", line.parts[1], "state",
+							       line.parts[2], "detail", line.parts[3]));
+		free(line.copy);
+	}
+	if (built == 0 && *text == '\0')
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+static json_t *json_source(const char *text)
+{
+	return source_is_several(text) ? json_several(text) : json_string(text);
+}
+
 static json_t *status_json(const struct status *status)
 {
 	const struct zkcfg_status *read = status->read;
@@ -265,7 +348,7 @@ static json_t *status_json(const struct status *status)
 			  "seq", (json_int_t)status->seq, "documents", (json_int_t)status->document_count,
 			  "committed", output_time(status->committed_ns));
 	json_t *source =
-		json_pack("{s:s, s:s, s:s, s:o, s:o}", "source", zkcfg_status_source(read), "state",
+		json_pack("{s:o, s:s, s:s, s:o, s:o}", "source", json_source(zkcfg_status_source(read)), "state",
 			  status_word(zkcfg_status_source_state(read)), "detail", zkcfg_status_detail(read),
 			  "since", output_time(zkcfg_status_since_ns(read)), "unverified_ms",
 			  output_ms(zkcfg_status_unverified_ms(read)));

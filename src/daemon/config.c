@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "daemon/variables.h"
 #include "source/source.h"
 #include "xml/schema.h"
 
@@ -34,6 +35,7 @@ struct config_reader {
 	struct config *config;
 	struct config_set *set; /* the one whose element is open, else NULL */
 	uint32_t set_node;
+	uint32_t source_nodes[CONFIG_SOURCES_MOST]; /* of the set's elements source */
 	struct document_node node; /* where the reader stands */
 	uint32_t number;	   /* of that node */
 	struct message *message;
@@ -129,6 +131,26 @@ static int config_check_source(const char *uri, struct message *message)
 	return err;
 }
 
+/* A URI as it is written becomes the one that is meant, if its source takes it. */
+static int config_take_uri(const char *text, char **uri, struct message *message)
+{
+	char *expanded;
+	int err = variables_expand(text, &expanded, message);
+
+	if (err == -ENOMEM)
+		return config_out_of_memory(message);
+	if (err < 0)
+		return err;
+	err = config_check_source(expanded, message);
+	if (err < 0) {
+		free(expanded);
+		return err;
+	}
+	free(*uri);
+	*uri = expanded;
+	return 0;
+}
+
 /* A new set with everything at its default, at the end; NULL: out of memory. */
 static struct config_set *config_append(struct config *config)
 {
@@ -197,14 +219,40 @@ static int config_read_name(struct config_reader *reader)
 	return err < 0 ? config_fail_value(reader, why.text) : config_copy(reader, &reader->set->name);
 }
 
-static int config_read_source(struct config_reader *reader)
+static int config_read_uri(struct config_reader *reader, char **uri)
 {
 	struct message why;
-	int err = config_check_source(reader->node.value, &why);
+	int err = config_take_uri(reader->node.value, uri, &why);
 
 	if (err == -ENOMEM)
 		return config_out_of_memory(reader->message);
-	return err < 0 ? config_fail_value(reader, why.text) : config_copy(reader, &reader->set->source);
+	return err < 0 ? config_fail_value(reader, why.text) : 0;
+}
+
+static int config_read_source(struct config_reader *reader)
+{
+	return config_read_uri(reader, &reader->set->source);
+}
+
+/* Of the element source where the reader stands. */
+static struct config_source *config_source(struct config_reader *reader)
+{
+	return &reader->set->sources[reader->set->source_count - 1];
+}
+
+static int config_read_source_uri(struct config_reader *reader)
+{
+	return config_read_uri(reader, &config_source(reader)->uri);
+}
+
+static int config_read_fallback(struct config_reader *reader)
+{
+	if (strcmp(reader->node.value, "yes") != 0 && strcmp(reader->node.value, "no") != 0)
+		return config_fail_value(reader, "expected yes or no");
+	config_source(reader)->is_fallback = strcmp(reader->node.value, "yes") == 0;
+	if (config_source(reader)->is_fallback && reader->set->source_count == 1)
+		return config_fail_value(reader, "there is no source before it, whose fallback it could be");
+	return 0;
 }
 
 static int config_read_schema(struct config_reader *reader)
@@ -401,6 +449,8 @@ static const struct config_rule {
 	{ CONFIG_SET_DEPTH, "set", "commit-marker", config_read_commit_marker },
 	{ CONFIG_SET_DEPTH, "set", "mode", config_read_mode },
 	{ CONFIG_SET_DEPTH, "set", "group", config_read_group },
+	{ CONFIG_PART_DEPTH, "source", "uri", config_read_source_uri },
+	{ CONFIG_PART_DEPTH, "source", "fallback", config_read_fallback },
 	{ CONFIG_PART_DEPTH, "debounce", "min", config_read_min },
 	{ CONFIG_PART_DEPTH, "debounce", "max", config_read_max },
 	{ CONFIG_PART_DEPTH, "limits", "document", config_read_document },
@@ -458,10 +508,32 @@ static bool config_is_single(const char *element)
 	return strcmp(element, "debounce") == 0 || strcmp(element, "limits") == 0;
 }
 
+/* An element source begins. */
+static int config_add_source(struct config_reader *reader)
+{
+	struct config_set *set = reader->set;
+
+	if (set->source)
+		return config_fail(reader, reader->number,
+				   "element source: the set has the attribute source already, expected that "
+				   "or elements");
+	if (set->source_count == CONFIG_SOURCES_MOST)
+		return config_fail(reader, reader->number, "element source: expected at most %d in a set",
+				   CONFIG_SOURCES_MOST);
+	if (!set->sources)
+		set->sources = calloc(CONFIG_SOURCES_MOST, sizeof(*set->sources));
+	if (!set->sources)
+		return config_out_of_memory(reader->message);
+	reader->source_nodes[set->source_count++] = reader->number;
+	return 0;
+}
+
 static int config_check_part(struct config_reader *reader)
 {
 	struct document_node before;
 
+	if (strcmp(reader->node.name, "source") == 0)
+		return config_add_source(reader);
 	if (!config_is_single(reader->node.name))
 		return 0;
 	for (uint32_t i = reader->set_node + 1; i < reader->number; i = before.end)
@@ -472,11 +544,35 @@ static int config_check_part(struct config_reader *reader)
 	return 0;
 }
 
+static int config_check_sources(struct config_reader *reader, const struct config_set *set)
+{
+	if (!set->source && set->source_count == 0)
+		return config_fail(reader, reader->set_node,
+				   "element set: attribute \"source\" is missing, expected for example "
+				   "source=\"zk://host:2181/config/app\"");
+	for (size_t i = 0; i < set->source_count; i++)
+		if (!set->sources[i].uri)
+			return config_fail(reader, reader->source_nodes[i],
+					   "element source: attribute \"uri\" is missing, expected for "
+					   "example uri=\"zk://host:2181/config/app\"");
+	if (set->source_count > 0 && set->source_count < CONFIG_SOURCES_LEAST)
+		return config_fail(reader, reader->source_nodes[0],
+				   "element source: there is only one, expected %d to %d, or the attribute "
+				   "source of the set",
+				   CONFIG_SOURCES_LEAST, CONFIG_SOURCES_MOST);
+	if (set->source_count > 0 && set->commit_marker)
+		return config_fail(reader, reader->set_node,
+				   "element set: attribute commit-marker is not for a set of several sources: "
+				   "their revisions cannot be compared");
+	return 0;
+}
+
 /* The reader leaves a set. */
 static int config_end_set(struct config_reader *reader)
 {
 	const struct config_set *set = reader->set;
 	int64_t max_ms;
+	int err;
 
 	if (!set)
 		return 0;
@@ -486,10 +582,9 @@ static int config_end_set(struct config_reader *reader)
 		return config_fail(
 			reader, reader->set_node,
 			"element set: attribute \"name\" is missing, expected for example name=\"app\"");
-	if (!set->source)
-		return config_fail(reader, reader->set_node,
-				   "element set: attribute \"source\" is missing, expected for example "
-				   "source=\"zk://host:2181/config/app\"");
+	err = config_check_sources(reader, set);
+	if (err < 0)
+		return err;
 	if (set->debounce_min_ms > max_ms)
 		return config_fail(reader, reader->set_node,
 				   "element set: debounce min (%lld ms) is above max (%lld ms%s)",
@@ -622,23 +717,23 @@ free_reader:
 
 int config_add_set(struct config *config, const char *option, struct message *message)
 {
-	const char *uri = strchr(option, '=');
+	const char *text = strchr(option, '=');
 	struct config_set *set;
 	struct message why;
-	char *name;
+	char *name, *uri = NULL;
 	int err;
 
-	if (!uri || uri == option || uri[1] == '\0') {
+	if (!text || text == option || text[1] == '\0') {
 		message_set(message, "--set %s: expected NAME=URI, for example app=zk://host:2181/config/app",
 			    option);
 		return -EINVAL;
 	}
-	name = strndup(option, (size_t)(uri++ - option));
+	name = strndup(option, (size_t)(text++ - option));
 	if (!name)
 		return config_out_of_memory(message);
 	err = config_check_name(config, name, &why);
 	if (err == 0)
-		err = config_check_source(uri, &why);
+		err = config_take_uri(text, &uri, &why);
 	if (err < 0) {
 		message_set(message, "--set %s: %s", option, why.text);
 		goto free_name;
@@ -649,12 +744,10 @@ int config_add_set(struct config *config, const char *option, struct message *me
 		goto free_name;
 	}
 	set->name = name;
-	set->source = strdup(uri);
-	if (set->source)
-		return 0;
-	config->set_count--;
-	err = config_out_of_memory(message);
+	set->source = uri;
+	return 0;
 free_name:
+	free(uri);
 	free(name);
 	return err;
 }
@@ -664,6 +757,9 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->set_count; i++) {
 		free(config->sets[i].name);
 		free(config->sets[i].source);
+		for (size_t k = 0; k < config->sets[i].source_count; k++)
+			free(config->sets[i].sources[k].uri);
+		free(config->sets[i].sources);
 		free(config->sets[i].schema);
 		free(config->sets[i].commit_marker);
 	}

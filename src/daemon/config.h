@@ -27,9 +27,20 @@ enum config_on_delete {
 	CONFIG_REMOVE = 1
 };
 
+#define CONFIG_SOURCES_LEAST 2
+#define CONFIG_SOURCES_MOST 16
+
+/* One of several sources of a set. */
+struct config_source {
+	char *uri; /* which its source takes */
+	bool is_fallback; /* of the one before it; else a layer over it */
+};
+
 struct config_set {
 	char *name;
-	char *source;           /* URI, which its source takes */
+	char *source;           /* URI, which its source takes; NULL: sources says */
+	struct config_source *sources; /* the lowest layer first */
+	size_t source_count;    /* 0: the one source */
 	char *schema;           /* path of a .rng or .xsd, absolute, could be loaded; NULL: none */
 	enum config_on_delete on_delete;
 	char *commit_marker;     /* a document's name; NULL: none */

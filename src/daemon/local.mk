@@ -7,11 +7,14 @@ libdaemon_la_SOURCES = \
 	%D%/config.c %D%/config.h \
 	%D%/documents.c %D%/documents.h \
 	%D%/hold.c %D%/hold.h \
+	%D%/layers.c %D%/layers.h \
 	%D%/marker.c %D%/marker.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/options.c %D%/options.h \
 	%D%/pipeline.c %D%/pipeline.h \
-	%D%/staging.c %D%/staging.h
+	%D%/staging.c %D%/staging.h \
+	%D%/standing.c %D%/standing.h \
+	%D%/variables.c %D%/variables.h
 nodist_libdaemon_la_SOURCES = %D%/zkcfgd_rng.h
 libdaemon_la_LIBADD = $(EVENT_LIBS) $(SYSTEMD_LIBS)
 

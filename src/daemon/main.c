@@ -115,8 +115,10 @@ static int daemon_open(struct daemon *daemon, const struct settings *settings)
 						.changed = daemon_status,
 						.user = daemon };
 
-		parts.source = source_find(set->source, &message);
-		err = parts.source ? pipeline_open(&parts, &daemon->pipelines[i], &message) : -EINVAL;
+		if (set->source)
+			parts.source = source_find(set->source, &message);
+		err = parts.source || !set->source ? pipeline_open(&parts, &daemon->pipelines[i], &message)
+						   : -EINVAL;
 		daemon->pipeline_count += err == 0;
 	}
 	if (err < 0)

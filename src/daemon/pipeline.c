@@ -16,7 +16,9 @@
 #include "daemon/accept_older.h"
 #include "daemon/documents.h"
 #include "daemon/hold.h"
+#include "daemon/layers.h"
 #include "daemon/marker.h"
+#include "daemon/standing.h"
 #include "publish/lastgood.h"
 #include "publish/publisher.h"
 #include "segment/document.h"
@@ -59,6 +61,7 @@ struct pipeline {
 	uint32_t round;	    /* how often the source was started */
 	int64_t refetch_ns; /* when to start it again; 0: no need */
 	size_t gone_count;  /* what the last sweep found gone */
+	uint64_t gone_revision; /* of a set of layers: the largest of what went */
 	uint64_t cut_count;
 	uint64_t repair_count;
 	int64_t told_ns, asked_ns; /* when the source last told us of a change, and was last asked for one; 0: never */
@@ -82,6 +85,11 @@ static void pipeline_touch_status(struct pipeline *pipeline)
 	static const struct timeval now;
 
 	event_add(pipeline->status_timer, &now);
+}
+
+static bool pipeline_is_layered(const struct pipeline *pipeline)
+{
+	return pipeline->set->source_count > 0;
 }
 
 /*
@@ -218,12 +226,23 @@ static void pipeline_detail(const struct pipeline *pipeline, char *detail, size_
 	detail_add(detail, detail_bytes, repairs);
 }
 
+/* One source by its URI, and several with what each of them is and does, a line each. */
+static const char *pipeline_sources(const struct pipeline *pipeline, struct buffer *text)
+{
+	if (!pipeline_is_layered(pipeline) || !pipeline->source)
+		return pipeline->source_text;
+	layers_describe(pipeline->source, text);
+	buffer_append(text, "", 1);
+	return buffer_failed(text) ? pipeline->source_text : text->bytes;
+}
+
 static void pipeline_show_status(struct pipeline *pipeline)
 {
+	struct buffer sources = { 0 };
 	struct zkcfg_candidate *candidates =
 		calloc(pipeline->documents.problem_count + 1, sizeof(*candidates));
 	struct publisher_status status = { .source_state = (enum zkcfg_source_state)pipeline->source_state,
-					   .source = pipeline->source_text,
+					   .source = pipeline_sources(pipeline, &sources),
 					   .since_ns = pipeline->source_since_ns,
 					   .candidates = candidates };
 	char detail[1024];
@@ -233,6 +252,7 @@ static void pipeline_show_status(struct pipeline *pipeline)
 	status.candidate_count = candidates ? documents_list_problems(&pipeline->documents, candidates) : 0;
 	publisher_status(pipeline->publisher, &status);
 	free(candidates);
+	buffer_free(&sources);
 	if (pipeline->parts.changed)
 		pipeline->parts.changed(pipeline->parts.user);
 }
@@ -455,6 +475,17 @@ static void on_commit_timer(evutil_socket_t fd, short what, void *user)
  * What the source tells
  */
 
+/* Of layers, each of which counts for itself: what comes anew begins above it. */
+static void pipeline_note_gone(struct pipeline *pipeline, const struct tracked *entry)
+{
+	const struct zkcfg_document *active = publisher_find(pipeline->publisher, entry->name);
+
+	if (entry->pending)
+		active = entry->pending;
+	if (active && zkcfg_document_revision(active) > pipeline->gone_revision)
+		pipeline->gone_revision = zkcfg_document_revision(active);
+}
+
 /* It is gone, or empty. how: "removed at the source", for people. */
 static void pipeline_vanished(struct pipeline *pipeline, struct tracked *entry, uint64_t revision,
 			      const char *how)
@@ -470,6 +501,8 @@ static void pipeline_vanished(struct pipeline *pipeline, struct tracked *entry, 
 		return;
 	}
 	pipeline->is_owed_pure = false;
+	if (is_active && pipeline_is_layered(pipeline))
+		pipeline_note_gone(pipeline, entry);
 	if (is_active)
 		documents_stage_removal(&pipeline->documents, entry,
 					revision > 0 ? revision : marker_next(&pipeline->marker));
@@ -482,23 +515,41 @@ static void pipeline_vanished(struct pipeline *pipeline, struct tracked *entry, 
 		candidate_clear(pipeline, entry); /* it was never served: nothing is amiss */
 }
 
+/* What is wrong, and of a set of layers: in which of them. */
+static void pipeline_blame(const struct told *told, const char *reason, char *text, size_t text_bytes)
+{
+	struct document_sources sources;
+
+	document_sources_read(told->sources, told->sources_bytes, &sources);
+	snprintf(text, text_bytes, "%s", sources.count > 1 ? "merged of " : "");
+	for (size_t i = 0; i < sources.count; i++) {
+		size_t used = strlen(text);
+
+		snprintf(text + used, text_bytes - used, "%s%.256s", i > 0 ? " and " : "",
+			 sources.sources[i].uri);
+	}
+	snprintf(text + strlen(text), text_bytes - strlen(text), "%s%s", sources.count > 0 ? ": " : "", reason);
+}
+
 /* Check and compile a version. false: it is the candidate now, or will be fetched again. */
-static bool pipeline_compile(struct pipeline *pipeline, struct tracked *entry, const void *bytes,
-			     size_t size_bytes, const struct source_revision *revision,
+static bool pipeline_compile(struct pipeline *pipeline, struct tracked *entry, const struct told *told,
 			     struct zkcfg_document **document, size_t *document_bytes)
 {
 	struct document_origin origin = { .name = entry->name,
-					  .created = revision->created,
-					  .revision = revision->modified,
-					  .version = revision->version };
-	struct problem what = { .revision = revision->modified };
+					  .created = told->revision.created,
+					  .revision = told->revision.modified,
+					  .version = told->revision.version,
+					  .sources = told->sources,
+					  .sources_bytes = told->sources_bytes };
+	struct problem what = { .revision = told->revision.modified };
 	struct xml_fault fault = { .reason = "" };
+	char blame[1024];
 	int err;
 
-	err = xml_compile(&origin, bytes, size_bytes, &pipeline->set->limits, document, document_bytes,
-			  &fault);
+	err = xml_compile(&origin, told->bytes, told->size_bytes, &pipeline->set->limits, document,
+			  document_bytes, &fault);
 	if (err == 0 && pipeline->schema) {
-		err = xml_schema_check(pipeline->schema, bytes, size_bytes, &fault);
+		err = xml_schema_check(pipeline->schema, told->bytes, told->size_bytes, &fault);
 		if (err < 0)
 			free(*document);
 	}
@@ -508,72 +559,54 @@ static bool pipeline_compile(struct pipeline *pipeline, struct tracked *entry, c
 		pipeline_out_of_memory(pipeline, entry->name);
 		return false;
 	}
-	what.reason = fault.reason;
+	pipeline_blame(told, fault.reason, blame, sizeof(blame));
+	what.reason = blame;
 	what.line = fault.line;
 	what.column = fault.column;
-	candidate_set(pipeline, entry, &what, bytes, size_bytes);
+	candidate_set(pipeline, entry, &what, told->bytes, told->size_bytes);
 	return false;
 }
 
-enum standing { STANDING_OLDER, STANDING_SAME, STANDING_NEWER };
-
 /* How a version stands to the newest one that was accepted, published or not yet. */
 static enum standing pipeline_standing(const struct pipeline *pipeline, const struct tracked *entry,
-				       const void *bytes, size_t size_bytes,
-				       const struct source_revision *revision, uint64_t *known)
+				       struct told *told, struct message *why)
 {
 	const struct zkcfg_document *newest = entry->pending;
-	size_t raw_bytes;
-	const char *raw;
-	bool is_same;
 
 	if (!newest)
 		newest = publisher_find(pipeline->publisher, entry->name);
-	if (!newest)
-		return STANDING_NEWER;
-	*known = zkcfg_document_revision(newest);
-	is_same = revision->modified == *known && revision->created == document_created(newest);
-	if (pipeline->accept_older.is_under_way) {
-		/* in another history the same number may be another version */
-		raw = zkcfg_document_raw(newest, &raw_bytes);
-		is_same = is_same && raw_bytes == size_bytes && memcmp(raw, bytes, raw_bytes) == 0;
-	} else if (revision->modified < *known) {
-		return STANDING_OLDER;
-	}
-	return is_same ? STANDING_SAME : STANDING_NEWER;
+	if (!pipeline_is_layered(pipeline))
+		return standing_of(newest, told, pipeline->accept_older.is_under_way, why);
+	return standing_of_layered(newest, told, pipeline->accept_older.is_under_way, pipeline->gone_revision,
+				   why);
 }
 
-static void pipeline_went_back(struct pipeline *pipeline, struct tracked *entry, const void *bytes,
-			       size_t size_bytes, uint64_t revision, uint64_t known)
+static void pipeline_went_back(struct pipeline *pipeline, struct tracked *entry, const struct told *told,
+			       struct message *why)
 {
-	struct problem what = { .revision = revision };
-	char text[128];
+	struct problem what = { .revision = told->revision.modified, .reason = why->text };
 
-	snprintf(text, sizeof(text), "the source went back: revision %llu was accepted before",
-		 (unsigned long long)known);
-	what.reason = text;
-	candidate_set(pipeline, entry, &what, bytes, size_bytes);
+	candidate_set(pipeline, entry, &what, told->bytes, told->size_bytes);
 }
 
-static void pipeline_take(struct pipeline *pipeline, struct tracked *entry, const void *bytes,
-			  size_t size_bytes, const struct source_revision *revision)
+static void pipeline_take(struct pipeline *pipeline, struct tracked *entry, struct told *told)
 {
 	struct zkcfg_document *document;
 	size_t document_bytes;
-	uint64_t known;
-	enum standing standing = pipeline_standing(pipeline, entry, bytes, size_bytes, revision, &known);
+	struct message why;
+	enum standing standing = pipeline_standing(pipeline, entry, told, &why);
 
 	if (standing == STANDING_OLDER) {
-		pipeline_went_back(pipeline, entry, bytes, size_bytes, revision->modified, known);
-	} else if (size_bytes == 0) {
-		pipeline_vanished(pipeline, entry, revision->modified, "empty at the source");
+		pipeline_went_back(pipeline, entry, told, &why);
+	} else if (told->size_bytes == 0) {
+		pipeline_vanished(pipeline, entry, told->revision.modified, "empty at the source");
 		return;
 	} else if (standing == STANDING_SAME) {
 		candidate_clear(pipeline, entry);
-	} else if (pipeline_compile(pipeline, entry, bytes, size_bytes, revision, &document,
-				    &document_bytes)) {
+	} else if (pipeline_compile(pipeline, entry, told, &document, &document_bytes)) {
 		pipeline->is_owed_pure = false;
-		documents_stage(&pipeline->documents, entry, document, document_bytes, revision->modified);
+		documents_stage(&pipeline->documents, entry, document, document_bytes,
+				told->revision.modified);
 	}
 	documents_stay(&pipeline->documents, entry); /* whatever became of it: the source has it again */
 }
@@ -590,6 +623,7 @@ static void on_document(void *user, const char *name, const void *bytes, size_t 
 			const struct source_revision *revision)
 {
 	struct pipeline *pipeline = user;
+	struct told told = { .bytes = bytes, .size_bytes = size_bytes, .revision = *revision };
 	struct tracked *entry;
 
 	pipeline_unsettle(pipeline);
@@ -604,7 +638,12 @@ static void on_document(void *user, const char *name, const void *bytes, size_t 
 	if (!entry)
 		return;
 	entry->seen_in = pipeline->round;
-	pipeline_take(pipeline, entry, bytes, size_bytes, revision);
+	if (pipeline_is_layered(pipeline))
+		told.sources = layers_told(pipeline->source, &told.sources_bytes);
+	if (pipeline_is_layered(pipeline) && !told.sources)
+		pipeline_out_of_memory(pipeline, name);
+	else
+		pipeline_take(pipeline, entry, &told);
 	pipeline_forget(pipeline, entry);
 	pipeline_schedule(pipeline);
 }
@@ -830,9 +869,53 @@ static const struct source_events pipeline_events = {
 	.contact = on_contact,
 };
 
+static void on_layers_out_of_memory(void *user, const char *name)
+{
+	pipeline_out_of_memory(user, name);
+}
+
+static int pipeline_open_layers(struct pipeline *pipeline, struct message *message)
+{
+	const struct config_set *set = pipeline->set;
+	struct layers_place places[LAYERS_PLACES_MOST];
+	struct layers_parts parts = { .places = places,
+				      .place_count = set->source_count,
+				      .is_served = pipeline->is_published || pipeline->is_commit_owed,
+				      .fallback_after_ms = LAYERS_FALLBACK_AFTER_MS,
+				      .out_of_memory = on_layers_out_of_memory };
+
+	for (size_t i = 0; i < set->source_count; i++) {
+		const struct source_ops *ops = pipeline->parts.source;
+
+		if (!ops)
+			ops = source_find(set->sources[i].uri, message);
+		if (!ops)
+			return -EINVAL;
+		places[i] = (struct layers_place){ .ops = ops,
+						   .uri = set->sources[i].uri,
+						   .is_fallback = set->sources[i].is_fallback };
+	}
+	return layers_open(&parts, &pipeline_events, pipeline, &pipeline->source, message);
+}
+
+/* What one pipeline follows is open. */
+static int pipeline_open_source(struct pipeline *pipeline, struct message *message)
+{
+	if (pipeline_is_layered(pipeline))
+		return pipeline_open_layers(pipeline, message);
+	return pipeline->parts.source->open(pipeline->set->source, &pipeline_events, pipeline,
+					    &pipeline->source, message);
+}
+
+static void pipeline_close_source(struct pipeline *pipeline)
+{
+	if (pipeline->source)
+		pipeline->source->ops->close(pipeline->source);
+	pipeline->source = NULL;
+}
+
 static int pipeline_start_source(struct pipeline *pipeline, struct message *message)
 {
-	const struct source_ops *ops = pipeline->parts.source;
 	struct message why = { "" };
 	int err;
 
@@ -842,9 +925,9 @@ static int pipeline_start_source(struct pipeline *pipeline, struct message *mess
 	marker_begin(&pipeline->marker);
 	pipeline->source_state = SOURCE_CONNECTING;
 	pipeline->source_since_ns = clock_realtime_ns();
-	err = ops->open(pipeline->set->source, &pipeline_events, pipeline, &pipeline->source, &why);
+	err = pipeline_open_source(pipeline, &why);
 	if (err == 0)
-		err = ops->start(pipeline->source, pipeline->parts.loop, &why);
+		err = pipeline->source->ops->start(pipeline->source, pipeline->parts.loop, &why);
 	if (err == 0)
 		return 0;
 	message_set(message, "set %s: source %s: %s", pipeline->set->name, pipeline->source_text, why.text);
@@ -856,8 +939,7 @@ static void pipeline_refetch(struct pipeline *pipeline)
 {
 	struct message message;
 
-	pipeline->parts.source->close(pipeline->source);
-	pipeline->source = NULL;
+	pipeline_close_source(pipeline);
 	pipeline->refetch_ns = 0;
 	documents_clear_troubles(&pipeline->documents); /* who told of them tells no end of them any more */
 	if (pipeline_start_source(pipeline, &message) == 0)
@@ -1051,6 +1133,27 @@ static int pipeline_open_segment(struct pipeline *pipeline, struct message *mess
 	return publisher_heartbeat(pipeline->publisher, message);
 }
 
+/* What it is called in the log: its URI, or all of its URIs. */
+static void pipeline_name_source(struct pipeline *pipeline)
+{
+	const struct config_set *set = pipeline->set;
+	char *text = pipeline->source_text;
+
+	if (!pipeline_is_layered(pipeline)) {
+		source_describe(set->source, text, sizeof(pipeline->source_text));
+		return;
+	}
+	for (size_t i = 0; i < set->source_count; i++) {
+		size_t used = strlen(text);
+
+		if (used + 2 >= sizeof(pipeline->source_text))
+			return;
+		snprintf(text + used, sizeof(pipeline->source_text) - used, "%s", i > 0 ? ", " : "");
+		used = strlen(text);
+		source_describe(set->sources[i].uri, text + used, sizeof(pipeline->source_text) - used);
+	}
+}
+
 /* One that was left while nobody ran, or that was under way when the one before us ended. */
 static void pipeline_look_for_request(struct pipeline *pipeline)
 {
@@ -1075,7 +1178,7 @@ int pipeline_open(const struct pipeline_parts *parts, struct pipeline **pipeline
 	opened->source_since_ns = clock_realtime_ns();
 	documents_init(&opened->documents);
 	opened->marker.name = parts->set->commit_marker;
-	source_describe(parts->set->source, opened->source_text, sizeof(opened->source_text));
+	pipeline_name_source(opened);
 	err = pipeline_make_timers(opened, message);
 	if (err == 0)
 		err = pipeline_load_schema(opened, message);
@@ -1098,7 +1201,7 @@ void pipeline_close(struct pipeline *pipeline)
 {
 	if (!pipeline)
 		return;
-	pipeline->parts.source->close(pipeline->source);
+	pipeline_close_source(pipeline);
 	/* also when nothing is owed: the last word is that there will be no more */
 	if (pipeline->lastgood && pipeline->is_published)
 		pipeline_store(pipeline, true);

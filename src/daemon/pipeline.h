@@ -33,7 +33,7 @@ struct pipeline_parts {
 	const struct config_set *set;
 	const char *shm_dir;
 	const char *state_dir;
-	const struct source_ops *source;
+	const struct source_ops *source; /* NULL, of a set of several: each has what its URI names */
 	struct event_base *loop;
 	void (*changed)(void *user); /* how the set stands may have changed: look at pipeline_state() */
 	void *user;

@@ -42,6 +42,7 @@ struct document_record {
 	uint64_t revision;
 	int64_t version;
 	uint64_t raw_bytes;
+	uint64_t sources_bytes;
 	uint64_t name_bytes;
 };
 
@@ -101,7 +102,9 @@ static int lastgood_walk(const struct buffer *file, const struct file_head *head
 		memcpy(&record, bytes, sizeof(record));
 		name = record.name_bytes > 0 ? record_take(&reader, record.name_bytes) : NULL;
 		raw = name ? record_take(&reader, record.raw_bytes) : NULL;
-		if (!raw || memchr(name, '\0', record.name_bytes) != name + record.name_bytes - 1)
+		origin.sources = raw ? record_take(&reader, record.sources_bytes) : NULL;
+		origin.sources_bytes = record.sources_bytes;
+		if (!origin.sources || memchr(name, '\0', record.name_bytes) != name + record.name_bytes - 1)
 			return ZKCFG_ECORRUPT;
 		origin.name = name;
 		origin.created = record.created;
@@ -208,11 +211,15 @@ void lastgood_add(struct buffer *buffer, const struct zkcfg_document *document)
 	struct file_head head;
 	size_t raw_bytes;
 	const char *raw = zkcfg_document_raw(document, &raw_bytes);
+	size_t sources_bytes;
+	const void *sources = document_sources(document, &sources_bytes);
 
 	record.raw_bytes = raw_bytes;
+	record.sources_bytes = sources_bytes;
 	buffer_append(buffer, &record, sizeof(record));
 	buffer_append(buffer, zkcfg_document_name(document), record.name_bytes);
 	buffer_append(buffer, raw, raw_bytes);
+	buffer_append(buffer, sources, sources_bytes);
 	if (buffer_failed(buffer))
 		return;
 	memcpy(&head, buffer->bytes, sizeof(head));

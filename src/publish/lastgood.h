@@ -6,7 +6,7 @@
  * <state-dir>/<set>/last-good and last-good.1, the one before it:
  *
  *   | magic, checksum of all behind, version, is_final, bytes, seq, segment id, count |
- *   | created, revision, version, raw bytes, name bytes | name NUL | raw |  count times
+ *   | created, revision, version, bytes of raw, sources, name | name NUL | raw | sources |  count times
  *
  * Integers are the machine's own: state directories do not travel. Written by
  * temporary, fsync and rename; at no instant is neither there. A file that is

@@ -388,6 +388,7 @@ static void status_append_string(struct status_text *text, const char *string, s
 }
 
 #define STATUS_STRING_LIMIT 1024
+#define STATUS_SOURCE_LIMIT 4096 /* of 16 sources */
 
 static void status_fill(struct layout_status *into, uint64_t version, const struct control_status *status)
 {
@@ -398,7 +399,7 @@ static void status_fill(struct layout_status *into, uint64_t version, const stru
 	into->candidate_count = (uint32_t)status->candidate_count;
 	into->candidate_kept = 0;
 	into->reserved = 0;
-	status_append_string(&text, status->source, STATUS_STRING_LIMIT);
+	status_append_string(&text, status->source, STATUS_SOURCE_LIMIT);
 	status_append_string(&text, status->detail, STATUS_STRING_LIMIT);
 	for (size_t i = 0; i < status->candidate_count; i++) {
 		const struct zkcfg_candidate *candidate = &status->candidates[i];

@@ -109,6 +109,93 @@ const char *zkcfg_document_raw(const struct zkcfg_document *document, size_t *si
 	return is_sound ? document_at(document, document_raw_offset(document)) : "";
 }
 
+size_t document_sources_write(const struct document_sources *sources, void *bytes)
+{
+	struct layout_sources head = { .count = (uint32_t)sources->count,
+				       .node_count = sources->nodes ? (uint32_t)sources->node_count : 0 };
+	char *at = bytes;
+	size_t size_bytes = sizeof(head) + sources->count * sizeof(uint64_t);
+
+	if (at) {
+		memcpy(at, &head, sizeof(head));
+		for (size_t i = 0; i < sources->count; i++)
+			memcpy(at + sizeof(head) + i * sizeof(uint64_t), &sources->sources[i].revision,
+			       sizeof(uint64_t));
+	}
+	for (size_t i = 0; i < sources->count; i++) {
+		size_t uri_bytes = strlen(sources->sources[i].uri) + 1;
+
+		if (at)
+			memcpy(at + size_bytes, sources->sources[i].uri, uri_bytes);
+		size_bytes += uri_bytes;
+	}
+	if (at && head.node_count > 0)
+		memcpy(at + size_bytes, sources->nodes, head.node_count);
+	return size_bytes + head.node_count;
+}
+
+/* Revisions and URIs, with the end in view; NULL: they are not sound. Else what is behind them. */
+static const char *sources_read_each(const char *at, const char *end, size_t count,
+				     struct document_sources *sources)
+{
+	if ((size_t)(end - at) < count * sizeof(uint64_t))
+		return NULL;
+	for (size_t i = 0; i < count; i++, at += sizeof(uint64_t))
+		memcpy(&sources->sources[i].revision, at, sizeof(uint64_t));
+	for (size_t i = 0; i < count; i++) {
+		const char *nul = memchr(at, '\0', (size_t)(end - at));
+
+		if (!nul)
+			return NULL;
+		sources->sources[i].uri = at;
+		at = nul + 1;
+	}
+	return at;
+}
+
+void document_sources_read(const void *bytes, size_t size_bytes, struct document_sources *sources)
+{
+	const char *at = bytes, *end = at + size_bytes;
+	struct layout_sources head;
+
+	*sources = (struct document_sources){ .count = 0 };
+	if (size_bytes < sizeof(head))
+		return;
+	memcpy(&head, at, sizeof(head));
+	if (head.count == 0 || head.count > DOCUMENT_SOURCES_MOST)
+		return;
+	at = sources_read_each(at + sizeof(head), end, head.count, sources);
+	if (!at || (size_t)(end - at) != head.node_count)
+		return;
+	for (const char *node = at; node < end; node++)
+		if ((uint8_t)*node >= head.count)
+			return;
+	sources->count = head.count;
+	sources->nodes = head.node_count > 0 ? (const uint8_t *)at : NULL;
+	sources->node_count = head.node_count;
+}
+
+const void *document_sources(const struct zkcfg_document *document, size_t *size_bytes)
+{
+	uint64_t at = document_raw_offset(document) + document->raw_bytes + 1;
+
+	*size_bytes = 0;
+	if (at + document->sources_bytes > document->size_bytes)
+		return "";
+	*size_bytes = document->sources_bytes;
+	return document_at(document, at);
+}
+
+bool document_sources_equal(const struct document_sources *a, const struct document_sources *b)
+{
+	if (a->count != b->count || !a->nodes != !b->nodes || a->node_count != b->node_count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcmp(a->sources[i].uri, b->sources[i].uri) != 0)
+			return false;
+	return !a->nodes || memcmp(a->nodes, b->nodes, a->node_count) == 0;
+}
+
 uint32_t document_node_count(const struct zkcfg_document *document)
 {
 	return document->node_count;

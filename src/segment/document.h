@@ -4,7 +4,7 @@
  * A compiled document: raw bytes and tree in one run of bytes that needs no
  * parser, no allocation and no relocation to be read.
  *
- *   | header | name | origin | slots | strings | nodes | raw |
+ *   | header | name | origin | slots | strings | nodes | raw | sources |
  *
  * header   how long everything is; a checksum of all behind it
  * origin   revisions, and the hash of the name
@@ -13,6 +13,8 @@
  *          with a NUL behind it
  * nodes    elements and attributes in document order
  * raw      the bytes as fetched, with a NUL behind
+ * sources  where a set has several: the ones that it was made from, and for
+ *          each node which; nothing that a look-up needs
  *
  * Every offset is from the beginning of the document and checked before it is
  * followed, so that any bytes give an error or a value. The struct is public
@@ -33,6 +35,8 @@ struct document_origin {
 	uint64_t created;  /* source revision of its creation */
 	uint64_t revision; /* source revision of its last change */
 	int64_t version;   /* -1: none */
+	const void *sources; /* of document_sources_write(); NULL: the set has one source only */
+	size_t sources_bytes;
 };
 
 /*
@@ -100,6 +104,28 @@ bool document_path_is_valid(const char *path);
 int document_walk_string(const struct zkcfg_document *document, const char *path, const char **value);
 /* Number of nodes; node 0 is the root element; attributes come right behind their element. */
 uint32_t document_node_count(const struct zkcfg_document *document);
+
+/* One of the sources that a document was made from. */
+struct document_source {
+	const char *uri;   /* without secrets */
+	uint64_t revision; /* of the version there */
+};
+
+#define DOCUMENT_SOURCES_MOST 16
+struct document_sources {
+	size_t count; /* 0: it is not said */
+	struct document_source sources[DOCUMENT_SOURCES_MOST]; /* the lowest layer first */
+	const uint8_t *nodes; /* an index of sources for each node; NULL: all are of the first */
+	size_t node_count;
+};
+/* As bytes; returns how many. bytes NULL: only count them. */
+size_t document_sources_write(const struct document_sources *sources, void *bytes);
+/* Strings and nodes are borrowed from the bytes. What is not sound says nothing: count is 0. */
+void document_sources_read(const void *bytes, size_t size_bytes, struct document_sources *sources);
+/* A document's bytes of that kind; "" and 0 where there are none. */
+const void *document_sources(const struct zkcfg_document *document, size_t *size_bytes);
+/* The same sources for the same nodes, whatever their revisions? */
+bool document_sources_equal(const struct document_sources *a, const struct document_sources *b);
 
 /* One node, with its strings; NULL where it has none. */
 struct document_node {

@@ -628,8 +628,10 @@ static int builder_lay_out(const struct document_builder *builder, struct zkcfg_
 	head->node_count = (uint32_t)(builder->nodes.used / sizeof(struct layout_document_node));
 	head->raw_bytes = (uint32_t)builder->raw_bytes;
 	size_bytes = layout_align(document_raw_offset(head) + builder->raw_bytes + 1);
-	if (size_bytes > builder->limit_bytes)
+	if (size_bytes > builder->limit_bytes || builder->origin.sources_bytes > DOCUMENT_COMPILED_LIMIT_BYTES)
 		return ZKCFG_ERANGE;
+	head->sources_bytes = (uint32_t)builder->origin.sources_bytes;
+	size_bytes = layout_align(document_raw_offset(head) + builder->raw_bytes + 1 + head->sources_bytes);
 	head->size_bytes = (uint32_t)size_bytes;
 	return 0;
 }
@@ -665,6 +667,8 @@ static void builder_write(const struct document_builder *builder, const struct z
 	if (builder->raw_bytes > 0)
 		memcpy(bytes + raw, builder->raw, builder->raw_bytes);
 	memset(bytes + raw + head->raw_bytes, 0, head->size_bytes - raw - head->raw_bytes);
+	if (head->sources_bytes > 0)
+		memcpy(bytes + raw + head->raw_bytes + 1, builder->origin.sources, head->sources_bytes);
 }
 
 uint64_t document_checksum(const struct zkcfg_document *document)

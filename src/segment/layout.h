@@ -181,9 +181,16 @@ struct zkcfg_document {
 	uint32_t strings_bytes; /* a multiple of 4 */
 	uint32_t node_count;
 	uint32_t raw_bytes;  /* without their NUL */
-	uint32_t reserved;
+	uint32_t sources_bytes; /* behind raw and its NUL; 0: it is not said */
 };
 static_assert(sizeof(struct zkcfg_document) == 40, "document");
+
+/* Behind it, not aligned: a revision of 64 bits for each source, their URIs with a NUL each, one byte a node. */
+struct layout_sources {
+	uint32_t count;
+	uint32_t node_count; /* 0: all nodes are of the first source */
+};
+static_assert(sizeof(struct layout_sources) == 8, "sources");
 
 struct layout_origin {
 	uint64_t name_hash;

@@ -154,11 +154,11 @@ END_TEST
 START_TEST(harness_commits_documents_that_are_damaged)
 {
 	const uint8_t magic = offsetof(struct zkcfg_document, magic);
-	const uint8_t reserved = offsetof(struct zkcfg_document, reserved);
+	const uint8_t sources = offsetof(struct zkcfg_document, sources_bytes);
 
 	/* the one is looked at before publishing, the other is not */
 	ck_assert_uint_eq(RUN(0, EDIT_DOCUMENT, magic, 0, 0, 0), FUZZ_READ | FUZZ_SOUND);
-	ck_assert_uint_eq(RUN(0, EDIT_DOCUMENT, reserved, 0, 0, 1), FUZZ_READ | FUZZ_SOUND | FUZZ_COMMITTED);
+	ck_assert_uint_eq(RUN(0, EDIT_DOCUMENT, sources, 0, 0, 1), FUZZ_READ | FUZZ_SOUND | FUZZ_COMMITTED);
 }
 END_TEST
 

@@ -154,10 +154,10 @@ static void write_config(const struct daemon_host *host, const char *path)
 
 	if (!file)
 		_exit(126);
-	fprintf(file, "<zkcfgd><set name=\"app\" source=\"");
+	fprintf(file, "<zkcfgd><set name=\"app\" %s", host->uri[0] ? "source=\"" : "");
 	for (const char *at = host->uri; *at; at++)
 		fputs(*at == '&' ? "&amp;" : (char[]){ *at, '\0' }, file);
-	fprintf(file, "\" %s>%s</set></zkcfgd>\n", host->attributes ? host->attributes : "",
+	fprintf(file, "%s %s>%s</set></zkcfgd>\n", host->uri[0] ? "\"" : "", host->attributes ? host->attributes : "",
 		host->elements ? host->elements : "");
 	if (fclose(file) != 0)
 		_exit(126);

@@ -20,7 +20,7 @@ struct network;
 
 struct daemon_host {
 	char directory[64], shm_dir[80], set_dir[96], state_dir[80], log[80];
-	char uri[256];		/* of set "app"; may be changed before the daemon is begun */
+	char uri[256];		/* of set "app"; may be changed before the daemon is begun; "": elements say */
 	const char *attributes; /* more of its <set>, as on-delete="remove"; NULL: none */
 	const char *elements;	/* in its <set>, as <debounce max="5ms"/>; NULL: none */
 	const struct network *network; /* the daemon is on its client's host; NULL: where the test is */

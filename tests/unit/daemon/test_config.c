@@ -14,6 +14,11 @@
 #define SOURCE "source='zk://127.0.0.1:2181/config/app'"
 #define SET "<set name='app' " SOURCE
 
+#define SOURCE_4 \
+	"<source uri='zk://h/a'/><source uri='zk://h/a'/><source uri='zk://h/a'/><source uri='zk://h/a'/>"
+#define SOURCE_16 SOURCE_4 SOURCE_4 SOURCE_4 SOURCE_4
+#define SOURCES(sources) "<zkcfgd><set name='app'>\n  " sources "</set></zkcfgd>"
+
 static char directory[] = "/tmp/zkcfg-config-XXXXXX";
 
 /* Beside the test's working directory, so that FILE in a message is as short as it is written. */
@@ -132,6 +137,49 @@ START_TEST(everything_that_is_said_is_read)
 	ck_assert_uint_eq(config.sets[1].mode, 0600);
 	ck_assert_uint_eq(config.sets[1].group, 4711);
 	ck_assert_uint_eq(config.sets[1].limits.depth, xml_limits_default.depth);
+	config_free(&config);
+}
+END_TEST
+
+START_TEST(several_sources_are_read_in_their_order)
+{
+	struct config config = load("<zkcfgd><set name='app'><source uri='zk://h/base'/><debounce min='1s'/>"
+				    "<source uri='zk://h/spare' fallback='yes'/>"
+				    "<source uri='zk://h/host' fallback='no'/></set></zkcfgd>");
+	const struct config_set *set = &config.sets[0];
+
+	ck_assert_ptr_null(set->source);
+	ck_assert_uint_eq(set->source_count, 3);
+	ck_assert_str_eq(set->sources[0].uri, "zk://h/base");
+	ck_assert(!set->sources[0].is_fallback);
+	ck_assert_str_eq(set->sources[1].uri, "zk://h/spare");
+	ck_assert(set->sources[1].is_fallback);
+	ck_assert_str_eq(set->sources[2].uri, "zk://h/host");
+	ck_assert(!set->sources[2].is_fallback);
+	config_free(&config);
+	config = load("<zkcfgd><set name='app'>" SOURCE_16 "</set></zkcfgd>");
+	ck_assert_uint_eq(config.sets[0].source_count, 16);
+	config_free(&config);
+}
+END_TEST
+
+START_TEST(variables_of_a_uri_are_put_in)
+{
+	char host[256], expected[600];
+	struct config config;
+	struct message message;
+
+	ck_assert_int_eq(gethostname(host, sizeof(host)), 0);
+	ck_assert_int_eq(setenv("ZKCFG_TEST_ROOM", "h1,h2", 1), 0);
+	config = load("<zkcfgd><set name='app' source='zk://${env:ZKCFG_TEST_ROOM}/$$a/${host}'/></zkcfgd>");
+	snprintf(expected, sizeof(expected), "zk://h1,h2/$a/%s", host);
+	ck_assert_str_eq(config.sets[0].source, expected);
+	ck_assert_int_eq(config_add_set(&config, "b=zk://h/${host}", &message), 0);
+	snprintf(expected, sizeof(expected), "zk://h/%s", host);
+	ck_assert_str_eq(config.sets[1].source, expected);
+	ck_assert_int_eq(config_add_set(&config, "c=zk://h/${env:ZKCFG_TEST_UNSET}", &message), -EINVAL);
+	ck_assert_str_eq(message.text, "--set c=zk://h/${env:ZKCFG_TEST_UNSET}: ${env:ZKCFG_TEST_UNSET}: the "
+				       "environment variable ZKCFG_TEST_UNSET is not set");
 	config_free(&config);
 }
 END_TEST
@@ -308,6 +356,41 @@ static const struct {
 	  AT "element limits: attribute attributes=\"10001\": expected a number from 1 to 10000" },
 	{ WITH("<limits value='10M'/>"),
 	  AT "element limits: attribute value=\"10M\": expected 1 to 10000000 bytes" },
+	/* several sources */
+	{ SOURCES("<source uri='zk://h/a'/>"),
+	  AT "element source: there is only one, expected 2 to 16, or the attribute source of the set" },
+	{ SOURCES("<source/><source uri='zk://h/a'/>"),
+	  AT "element source: attribute \"uri\" is missing, expected for example "
+	     "uri=\"zk://host:2181/config/app\"" },
+	{ SOURCES("<source uri='zk://h/a' fallback='yes'/><source uri='zk://h/b'/>"),
+	  AT "element source: attribute fallback=\"yes\": there is no source before it, whose fallback it "
+	     "could be" },
+	{ SOURCES("<source uri='zk://h/a' fallback='1'/><source uri='zk://h/b'/>"),
+	  AT "element source: attribute fallback=\"1\": expected yes or no" },
+	{ SOURCES("<source url='zk://h/a'/><source uri='zk://h/b'/>"),
+	  AT "element source: attribute url is not known, expected one of uri, fallback" },
+	{ SOURCES("<source uri='zk://h/a'>x</source><source uri='zk://h/b'/>"),
+	  AT "element source: text is not allowed here" },
+	{ SOURCES(SOURCE_16 "<source uri='zk://h/a'/>"),
+	  "zkcfgd.xml:2:387: element source: expected at most 16 in a set" },
+	{ WITH("<source uri='zk://h/a'/><source uri='zk://h/b'/>"),
+	  AT "element source: the set has the attribute source already, expected that or elements" },
+	{ "<zkcfgd>\n  <set name='app' commit-marker='m'>" SOURCE_4 "</set></zkcfgd>",
+	  AT "element set: attribute commit-marker is not for a set of several sources: their revisions "
+	     "cannot be compared" },
+	/* variables */
+	{ SET_AT("name='app' source='zk://h/${env:ZKCFG_TEST_UNSET}'"),
+	  AT "element set: attribute source=\"zk://h/${env:ZKCFG_TEST_UNSET}\": ${env:ZKCFG_TEST_UNSET}: the "
+	     "environment variable ZKCFG_TEST_UNSET is not set" },
+	{ SET_AT("name='app' source='zk://h/${hots}'"),
+	  AT "element set: attribute source=\"zk://h/${hots}\": there is no variable \"hots\": expected "
+	     "${host}, ${env:NAME}, or $$ for a dollar" },
+	{ SET_AT("name='app' source='zk://h/${host'"),
+	  AT "element set: attribute source=\"zk://h/${host\": '$' at \"${host\": expected ${host}, "
+	     "${env:NAME}, or $$ for a dollar" },
+	{ SOURCES("<source uri='zk://h/$'/><source uri='zk://h/b'/>"),
+	  AT "element source: attribute uri=\"zk://h/$\": '$' at \"$\": expected ${host}, ${env:NAME}, or $$ "
+	     "for a dollar" },
 	{ WITH("<limits size='1'/>"),
 	  AT "element limits: attribute size is not known, expected one of document, depth, "
 	     "elements, attributes, value" },
@@ -482,6 +565,8 @@ int main(void)
 	tcase_add_test(cases, an_empty_configuration_says_nothing);
 	tcase_add_test(cases, a_set_has_defaults);
 	tcase_add_test(cases, everything_that_is_said_is_read);
+	tcase_add_test(cases, several_sources_are_read_in_their_order);
+	tcase_add_test(cases, variables_of_a_uri_are_put_in);
 	tcase_add_test(cases, limits_may_be_as_large_as_they_get);
 	tcase_add_test(cases, relative_paths_are_of_the_files_directory);
 	tcase_add_loop_test(cases, a_mistake_is_told_with_file_line_column_and_what_was_expected, 0,

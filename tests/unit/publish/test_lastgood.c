@@ -40,7 +40,8 @@ static void expect(uint64_t seq, unsigned i, struct document_origin *origin, cha
 	snprintf(name, 32, "dir/%u.xml", i);
 	snprintf(xml, 64, "<d><seq>%llu</seq><i>%u</i></d>", (unsigned long long)seq, i);
 	*origin = (struct document_origin){
-		.name = name, .created = 100 + i, .revision = seq * 10 + i, .version = (int64_t)i - 1
+		.name = name, .created = 100 + i, .revision = seq * 10 + i, .version = (int64_t)i - 1,
+		.sources = name, .sources_bytes = i % 2 == 0 ? strlen(name) : 0 /* any bytes will do */
 	};
 }
 
@@ -103,6 +104,8 @@ static int tell(const struct document_origin *origin, const void *raw, size_t ra
 	ck_assert_int_eq(origin->version, expected.version);
 	ck_assert_uint_eq(raw_bytes, strlen(xml));
 	ck_assert_mem_eq(raw, xml, raw_bytes);
+	ck_assert_uint_eq(origin->sources_bytes, expected.sources_bytes);
+	ck_assert_mem_eq(origin->sources, expected.sources, expected.sources_bytes);
 	return loaded->result;
 }
 
@@ -349,8 +352,9 @@ enum {
 	COUNT_AT = 56,
 	RECORDS_AT = 64,
 	RAW_BYTES_AT = 88,
-	NAME_BYTES_AT = 96,
-	NAME_AT = 104
+	SOURCES_BYTES_AT = 96,
+	NAME_BYTES_AT = 104,
+	NAME_AT = 112
 };
 
 /* Give a file the checksum that its bytes have now: its lengths may lie, its checksum does not. */
@@ -365,7 +369,7 @@ START_TEST(number_that_lies_under_a_right_checksum_is_found)
 {
 	static const uint64_t lies[] = { 0,	    1, 2, 4, 100, UINT32_MAX, UINT64_MAX / 2, UINT64_MAX - 7,
 					 UINT64_MAX };
-	static const size_t places[] = { BYTES_AT, COUNT_AT, RAW_BYTES_AT, NAME_BYTES_AT };
+	static const size_t places[] = { BYTES_AT, COUNT_AT, RAW_BYTES_AT, SOURCES_BYTES_AT, NAME_BYTES_AT };
 	struct buffer whole = { 0 };
 	uint64_t truth;
 

@@ -550,7 +550,7 @@ START_TEST(long_texts_of_the_status_are_cut_not_left_out)
 	control_set_status(&control, &status);
 	ck_assert_int_eq(control_copy_status(&reader, &copy), 0);
 	ck_assert_uint_eq(copy.candidate_kept, 1);
-	ck_assert_uint_eq(copy.text_bytes, 4 * 1025 + sizeof(struct layout_candidate));
+	ck_assert_uint_eq(copy.text_bytes, 4097 + 3 * 1025 + sizeof(struct layout_candidate));
 	free(text);
 }
 END_TEST

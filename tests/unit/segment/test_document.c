@@ -909,6 +909,60 @@ START_TEST(table_without_an_empty_slot_ends_a_look_up)
 }
 END_TEST
 
+/* Sources of a document of two nodes, as bytes. */
+static size_t some_sources(void *bytes)
+{
+	static const uint8_t nodes[] = { 1, 0 };
+	struct document_sources sources = { .count = 2, .nodes = nodes, .node_count = 2 };
+
+	sources.sources[0] = (struct document_source){ .uri = "zk://h/base", .revision = 7 };
+	sources.sources[1] = (struct document_source){ .uri = "zk://h/host", .revision = UINT64_MAX };
+	return document_sources_write(&sources, bytes);
+}
+
+START_TEST(sources_are_kept_behind_the_document)
+{
+	char bytes[128], cut[128];
+	size_t size = some_sources(bytes), document_bytes, kept_bytes;
+	struct document_origin origin = { .name = "a", .sources = bytes, .sources_bytes = size };
+	struct document_builder *builder = document_builder_new(&origin, "<a/>", 4);
+	struct document_sources sources, none;
+	struct zkcfg_document *document;
+	const void *kept;
+
+	ck_assert_uint_eq(some_sources(NULL), size);
+	document_builder_open(builder, "a", 1);
+	document_builder_attribute(builder, "b", 1, "c", 1);
+	document_builder_close(builder);
+	ck_assert_int_eq(document_builder_finish(builder, &document, &document_bytes), 0);
+	ck_assert_int_eq(document_verify(document, document_bytes), 0);
+	kept = document_sources(document, &kept_bytes);
+	document_sources_read(kept, kept_bytes, &sources);
+	ck_assert_uint_eq(sources.count, 2);
+	ck_assert_str_eq(sources.sources[0].uri, "zk://h/base");
+	ck_assert_uint_eq(sources.sources[0].revision, 7);
+	ck_assert_str_eq(sources.sources[1].uri, "zk://h/host");
+	ck_assert_uint_eq(sources.sources[1].revision, UINT64_MAX);
+	ck_assert_uint_eq(sources.node_count, 2);
+	ck_assert_uint_eq(sources.nodes[0], 1);
+	ck_assert(document_sources_equal(&sources, &sources));
+	document_sources_read("", 0, &none);
+	ck_assert(!document_sources_equal(&sources, &none));
+	for (size_t i = 0; i < size; i++) { /* not sound, however it is cut */
+		memcpy(cut, bytes, i);
+		document_sources_read(cut, i, &none);
+		ck_assert_uint_eq(none.count, 0);
+	}
+	bytes[size - 1] = 2; /* there is no third */
+	document_sources_read(bytes, size, &none);
+	ck_assert_uint_eq(none.count, 0);
+	document->sources_bytes = UINT32_MAX; /* in a corrupt segment */
+	document_sources(document, &kept_bytes);
+	ck_assert_uint_eq(kept_bytes, 0);
+	free(document);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("document");
@@ -918,6 +972,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, NULL, drop);
+	tcase_add_test(tcase, sources_are_kept_behind_the_document);
 	tcase_add_test(tcase, header_says_where_a_document_comes_from);
 	tcase_add_test(tcase, restamped_document_is_sound_and_has_the_new_origin);
 	tcase_add_loop_test(tcase, path_finds_its_value, 0, sizeof(found) / sizeof(*found));
