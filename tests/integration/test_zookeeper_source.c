@@ -964,7 +964,7 @@ START_TEST(more_watches_than_fit_a_packet_have_sessions_that_survive_a_lost_conn
 	await(seen.settled_count == 1);
 	ck_assert_uint_eq(seen.document_count, COUNT);
 	zookeeper_close(writer);
-	ck_assert_uint_eq(zk_server_sessions(server, sessions, 16), 2);
+	await(zk_server_sessions(server, sessions, 16) == 2);
 	zk_server_kill(server);
 	await(seen.state == SOURCE_AWAY);
 	zk_server_start(server);
