@@ -474,6 +474,14 @@ enum zkcfg_source_state {
 	ZKCFG_SOURCE_REFUSED = 5    /**< it does not let us read */
 };
 
+/** How a set learns of changes at its source. Since 0.1. */
+enum zkcfg_source_mode {
+	ZKCFG_MODE_NONE = 0,         /**< no daemon has said anything yet */
+	ZKCFG_MODE_PUSH = 1,         /**< the source tells; an audit looks for what it did not tell */
+	ZKCFG_MODE_PULL = 2,         /**< the daemon asks, each interval */
+	ZKCFG_MODE_PUSH_AND_PULL = 3 /**< several sources, some by push and some by pull */
+};
+
 /** A version that was fetched and not accepted; the active one is served. Since 0.1. */
 struct zkcfg_candidate {
 	const char *document;
@@ -529,6 +537,21 @@ ZKCFG_API int64_t zkcfg_status_daemon_age_ms(const struct zkcfg_status *status);
 
 /** The daemon's process id, as it sees itself; 0: it ended, and said so. Since 0.1. */
 ZKCFG_API int64_t zkcfg_status_daemon_pid(const struct zkcfg_status *status);
+
+/** How the set learns of changes. Since 0.1. */
+ZKCFG_API enum zkcfg_source_mode zkcfg_status_source_mode(const struct zkcfg_status *status);
+
+/** Milliseconds since the source last told of a change, to a second or so; -1: never since boot. Since 0.1. */
+ZKCFG_API int64_t zkcfg_status_told_ms(const struct zkcfg_status *status);
+
+/**
+ * Milliseconds since the source was last asked without having said anything, by
+ * pull or an audit, to a second or so; -1: never since boot. Since 0.1.
+ */
+ZKCFG_API int64_t zkcfg_status_asked_ms(const struct zkcfg_status *status);
+
+/** Changes that only an audit found, since the daemon began. Since 0.1. */
+ZKCFG_API uint64_t zkcfg_status_repair_count(const struct zkcfg_status *status);
 
 /** How many candidates wait; more than are kept in shared memory, perhaps. Since 0.1. */
 ZKCFG_API size_t zkcfg_status_candidate_count(const struct zkcfg_status *status);

@@ -48,6 +48,16 @@ static const char *status_word(enum zkcfg_source_state state)
 	return words[state];
 }
 
+static const char *status_mode(enum zkcfg_source_mode mode)
+{
+	static const char *const words[] = { [ZKCFG_MODE_NONE] = "none",
+					     [ZKCFG_MODE_PUSH] = "push",
+					     [ZKCFG_MODE_PULL] = "pull",
+					     [ZKCFG_MODE_PUSH_AND_PULL] = "push and pull" };
+
+	return words[mode];
+}
+
 static bool status_is_alive(const struct status *status)
 {
 	int64_t age_ms = zkcfg_status_daemon_age_ms(status->read);
@@ -218,6 +228,25 @@ static void print_source(const struct status *status)
 	putchar('\n');
 }
 
+/* "push, told 3 s ago, asked 2 min ago" */
+static void print_contact(const struct status *status)
+{
+	int64_t told_ms = zkcfg_status_told_ms(status->read), asked_ms = zkcfg_status_asked_ms(status->read);
+	unsigned long long repair_count = zkcfg_status_repair_count(status->read);
+	char age[OUTPUT_AGE_BYTES];
+
+	if (zkcfg_status_source_mode(status->read) == ZKCFG_MODE_NONE)
+		return;
+	printf("  mode       %s", status_mode(zkcfg_status_source_mode(status->read)));
+	if (told_ms >= 0)
+		printf(", told of a change %s ago", output_age(told_ms, age));
+	if (asked_ms >= 0)
+		printf(", asked %s ago", output_age(asked_ms, age));
+	if (repair_count > 0)
+		printf(", %llu repair%s by the audit", repair_count, repair_count == 1 ? "" : "s");
+	putchar('\n');
+}
+
 static void print_daemon(const struct status *status)
 {
 	long long pid = (long long)zkcfg_status_daemon_pid(status->read);
@@ -287,6 +316,7 @@ static void status_print(const struct status *status)
 {
 	print_commit(status);
 	print_source(status);
+	print_contact(status);
 	print_daemon(status);
 	print_freshness(status);
 	print_candidates(status);
@@ -352,6 +382,11 @@ static json_t *status_json(const struct status *status)
 			  status_word(zkcfg_status_source_state(read)), "detail", zkcfg_status_detail(read),
 			  "since", output_time(zkcfg_status_since_ns(read)), "unverified_ms",
 			  output_ms(zkcfg_status_unverified_ms(read)));
+	json_t *contact =
+		json_pack("{s:s, s:o, s:o, s:I}", "mode", status_mode(zkcfg_status_source_mode(read)), "told_ms",
+			  output_ms(zkcfg_status_told_ms(read)), "asked_ms",
+			  output_ms(zkcfg_status_asked_ms(read)), "repairs",
+			  (json_int_t)zkcfg_status_repair_count(read));
 	json_t *daemon = json_pack(
 		"{s:b, s:o, s:s?, s:I, s:o, s:b, s:I, s:o}", "stale", status->stale != NULL, "stale_since",
 		output_time(status->stale ? status_stale_since_ns(status) : 0), "stale_reason", status->stale,
@@ -359,10 +394,11 @@ static json_t *status_json(const struct status *status)
 		output_ms(zkcfg_status_daemon_age_ms(read)), "daemon_alive", status_is_alive(status),
 		"candidate_count", (json_int_t)zkcfg_status_candidate_count(read), "candidates",
 		json_candidates(status));
-	bool built =
-		whole && json_object_update(whole, source) == 0 && json_object_update(whole, daemon) == 0;
+	bool built = whole && json_object_update(whole, source) == 0 &&
+		     json_object_update(whole, contact) == 0 && json_object_update(whole, daemon) == 0;
 
 	json_decref(source);
+	json_decref(contact);
 	json_decref(daemon);
 	if (built)
 		return whole;

@@ -171,6 +171,28 @@ int64_t zkcfg_status_daemon_pid(const struct zkcfg_status *status)
 	return status->stamps.daemon_pid;
 }
 
+enum zkcfg_source_mode zkcfg_status_source_mode(const struct zkcfg_status *status)
+{
+	if (status->stamps.source_mode > ZKCFG_MODE_PUSH_AND_PULL)
+		return ZKCFG_MODE_NONE;
+	return (enum zkcfg_source_mode)status->stamps.source_mode;
+}
+
+int64_t zkcfg_status_told_ms(const struct zkcfg_status *status)
+{
+	return status_age_ms(status, status->stamps.told_ns);
+}
+
+int64_t zkcfg_status_asked_ms(const struct zkcfg_status *status)
+{
+	return status_age_ms(status, status->stamps.asked_ns);
+}
+
+uint64_t zkcfg_status_repair_count(const struct zkcfg_status *status)
+{
+	return status->stamps.repair_count;
+}
+
 size_t zkcfg_status_candidate_count(const struct zkcfg_status *status)
 {
 	return status->text.candidate_count;

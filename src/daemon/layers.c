@@ -628,6 +628,17 @@ static const struct source_events place_events = {
  * Beginning and ending places
  */
 
+/* That of all that are followed now. */
+static void layers_note_mode(struct layers *layers)
+{
+	unsigned int mode = 0;
+
+	for (size_t i = 0; i < layers->place_count; i++)
+		if (layers->places[i].source)
+			mode |= layers->places[i].source->mode;
+	layers->source.mode = (enum source_mode)mode;
+}
+
 static int place_begin(struct place *place, struct message *message)
 {
 	struct layers *layers = place->layers;
@@ -636,8 +647,10 @@ static int place_begin(struct place *place, struct message *message)
 
 	if (!place->source)
 		err = place->ops->open(place->uri, &place_events, place, &place->source, &why);
-	if (err == 0)
+	if (err == 0) {
+		layers_note_mode(layers);
 		err = place->ops->start(place->source, layers->loop, &why);
+	}
 	if (err < 0)
 		message_set(message, "%s: %s", place->text, why.text);
 	return err;
@@ -648,6 +661,7 @@ static void place_end(struct place *place)
 	if (place->source)
 		place->ops->close(place->source);
 	place->source = NULL;
+	layers_note_mode(place->layers);
 }
 
 static bool layer_is_reached(const struct layers *layers, const struct layer *layer)

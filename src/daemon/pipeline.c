@@ -200,15 +200,12 @@ static void detail_add(char *detail, size_t detail_bytes, const char *text)
 
 static void pipeline_detail(const struct pipeline *pipeline, char *detail, size_t detail_bytes)
 {
-	char cut[96] = "", repairs[64] = "";
+	char cut[96] = "";
 	struct message hold;
 
 	if (pipeline->cut_count > 0)
 		snprintf(cut, sizeof(cut), "%llu commits cut: the source did not settle in time",
 			 (unsigned long long)pipeline->cut_count);
-	if (pipeline->repair_count > 0)
-		snprintf(repairs, sizeof(repairs), "%llu repair%s by the audit",
-			 (unsigned long long)pipeline->repair_count, pipeline->repair_count == 1 ? "" : "s");
 	hold_describe(pipeline_hold(pipeline), &pipeline->marker, pipeline->documents.change_count, &hold);
 	detail[0] = '\0';
 	detail_add(detail, detail_bytes, pipeline->commit_trouble.text);
@@ -223,7 +220,6 @@ static void pipeline_detail(const struct pipeline *pipeline, char *detail, size_
 	detail_add(detail, detail_bytes, pipeline->store_trouble.text);
 	detail_add(detail, detail_bytes, pipeline->lastgood_trouble.text);
 	detail_add(detail, detail_bytes, cut);
-	detail_add(detail, detail_bytes, repairs);
 }
 
 /* One source by its URI, and several with what each of them is and does, a line each. */
@@ -245,7 +241,14 @@ static void pipeline_show_status(struct pipeline *pipeline)
 					   .source = pipeline_sources(pipeline, &sources),
 					   .since_ns = pipeline->source_since_ns,
 					   .candidates = candidates };
+	struct control_contact contact = { .told_ns = pipeline->told_ns,
+					   .asked_ns = pipeline->asked_ns,
+					   .repair_count = pipeline->repair_count };
 	char detail[1024];
+
+	if (pipeline->source)
+		contact.mode = (enum zkcfg_source_mode)pipeline->source->mode;
+	publisher_contact(pipeline->publisher, &contact);
 
 	pipeline_detail(pipeline, detail, sizeof(detail));
 	status.detail = detail;

@@ -866,6 +866,11 @@ void publisher_verified(struct publisher *publisher, int64_t boottime_ns)
 	control_set_verified(&publisher->control, boottime_ns);
 }
 
+void publisher_contact(struct publisher *publisher, const struct control_contact *contact)
+{
+	control_set_contact(&publisher->control, contact);
+}
+
 void publisher_status(struct publisher *publisher, const struct publisher_status *status)
 {
 	struct control_status shown = { .source_state = status->source_state, .source = status->source,

@@ -16,6 +16,7 @@
 #include <zkcfg/zkcfg.h>
 
 #include "base/message.h"
+#include "segment/control.h"
 
 struct publisher;
 
@@ -77,6 +78,8 @@ int publisher_commit(struct publisher *publisher, const struct publisher_change 
 int publisher_heartbeat(struct publisher *publisher, struct message *message);
 /* The source vouched for what is published, at boottime_ns. */
 void publisher_verified(struct publisher *publisher, int64_t boottime_ns);
+/* How the set hears of changes, and when it last did. */
+void publisher_contact(struct publisher *publisher, const struct control_contact *contact);
 
 struct publisher_status {
 	enum zkcfg_source_state source_state;

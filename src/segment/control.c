@@ -318,8 +318,12 @@ void control_stamps(const struct control *control, struct control_stamps *stamps
 	stamps->verified_ns = atomic_load_explicit(&control->page->verified_ns, memory_order_relaxed);
 	stamps->daemon_pid = atomic_load_explicit(&control->page->daemon_pid, memory_order_relaxed);
 	stamps->source_state = atomic_load_explicit(&control->page->source_state, memory_order_relaxed);
+	stamps->told_ns = atomic_load_explicit(&control->page->told_ns, memory_order_relaxed);
+	stamps->asked_ns = atomic_load_explicit(&control->page->asked_ns, memory_order_relaxed);
+	stamps->repair_count = atomic_load_explicit(&control->page->repair_count, memory_order_relaxed);
+	stamps->source_mode = atomic_load_explicit(&control->page->source_mode, memory_order_relaxed);
 	if (!is_this_boot)
-		stamps->heartbeat_ns = stamps->verified_ns = 0;
+		stamps->heartbeat_ns = stamps->verified_ns = stamps->told_ns = stamps->asked_ns = 0;
 }
 
 int64_t control_silence_ns(const struct control *control)
@@ -344,6 +348,14 @@ void control_set_verified(struct control *control, int64_t boottime_ns)
 	atomic_store_explicit(&control->page->verified_ns, boottime_ns, memory_order_relaxed);
 }
 
+void control_set_contact(struct control *control, const struct control_contact *contact)
+{
+	atomic_store_explicit(&control->page->source_mode, contact->mode, memory_order_relaxed);
+	atomic_store_explicit(&control->page->told_ns, contact->told_ns, memory_order_relaxed);
+	atomic_store_explicit(&control->page->asked_ns, contact->asked_ns, memory_order_relaxed);
+	atomic_store_explicit(&control->page->repair_count, contact->repair_count, memory_order_relaxed);
+}
+
 void control_set_daemon(struct control *control)
 {
 	bool is_this_boot = control_is_this_boot(control);
@@ -351,6 +363,7 @@ void control_set_daemon(struct control *control)
 	if (!is_this_boot) {
 		control_set_heartbeat(control, 0);
 		control_set_verified(control, 0);
+		control_set_contact(control, &(struct control_contact){ 0 });
 		control_boot_id(control->page->boot_id);
 	}
 	atomic_store_explicit(&control->page->daemon_pid, getpid(), memory_order_relaxed);

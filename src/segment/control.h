@@ -79,8 +79,12 @@ void control_abandon(struct control *control, uint64_t seq);
 struct control_stamps {
 	int64_t heartbeat_ns; /* CLOCK_BOOTTIME; 0: never since boot */
 	int64_t verified_ns;  /* CLOCK_BOOTTIME; 0: never since boot */
+	int64_t told_ns;      /* CLOCK_BOOTTIME; 0: never since boot */
+	int64_t asked_ns;     /* CLOCK_BOOTTIME; 0: never since boot */
 	int64_t daemon_pid;
+	uint64_t repair_count;
 	uint32_t source_state;
+	uint32_t source_mode;
 };
 void control_stamps(const struct control *control, struct control_stamps *stamps);
 bool control_moved(const struct control *control);
@@ -88,6 +92,15 @@ bool control_moved(const struct control *control);
 int64_t control_silence_ns(const struct control *control);
 void control_set_heartbeat(struct control *control, int64_t boottime_ns);
 void control_set_verified(struct control *control, int64_t boottime_ns);
+
+/* How a set hears of changes. */
+struct control_contact {
+	enum zkcfg_source_mode mode;
+	int64_t told_ns;  /* CLOCK_BOOTTIME; 0: never */
+	int64_t asked_ns; /* CLOCK_BOOTTIME; 0: never */
+	uint64_t repair_count;
+};
+void control_set_contact(struct control *control, const struct control_contact *contact);
 /* A daemon begins: its pid, and a boot id that its stamps belong to. */
 void control_set_daemon(struct control *control);
 /* It ends, and says so: there is no pid any more. */

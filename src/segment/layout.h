@@ -90,7 +90,11 @@ struct layout_control {
 	_Atomic uint32_t source_state;
 	_Atomic uint32_t moved; /* 1: this control is no longer the set's; attach anew */
 	_Atomic uint64_t status_version;
-	uint8_t reserved2[152];
+	_Atomic int64_t told_ns;  /* CLOCK_BOOTTIME; 0: never */
+	_Atomic int64_t asked_ns; /* CLOCK_BOOTTIME; 0: never */
+	_Atomic uint64_t repair_count;
+	_Atomic uint32_t source_mode; /* enum zkcfg_source_mode */
+	uint8_t reserved2[124];
 
 	_Atomic uint64_t roots[LAYOUT_ROOT_SLOTS];
 	uint8_t reserved3[3072];

@@ -1000,6 +1000,7 @@ static int apollo_open(const char *uri, const struct source_events *events, void
 		return err;
 	}
 	apollo->source.ops = apollo->target.is_tls ? &apollo_tls_source : &apollo_source;
+	apollo->source.mode = pace_mode(&apollo->target.pace);
 	*source = &apollo->source;
 	return 0;
 }

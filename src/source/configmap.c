@@ -299,6 +299,7 @@ static int configmap_open(const char *uri_text, const struct source_events *even
 		return err;
 	}
 	follower_init(&configmap->follower, &configmap_source, &configmap_follower_ops, events, user);
+	configmap->follower.source.mode = pace_mode(&configmap->follower.pace);
 	*source = &configmap->follower.source;
 	return 0;
 }

@@ -1045,6 +1045,7 @@ static int etcd_open(const char *uri, const struct source_events *events, void *
 	err = etcd_target_parse(uri, &etcd->target, message);
 	if (err < 0)
 		goto free_etcd;
+	etcd->source.mode = pace_mode(&etcd->target.pace);
 	etcd->endpoint = etcd_random(etcd) % etcd->target.endpoint_count; /* hosts spread over members */
 	etcd->model = etcd_model_new(etcd->target.prefix, events, user);
 	if (!etcd->model) {

@@ -380,6 +380,7 @@ static int file_open(const char *uri, const struct source_events *events, void *
 	follower_init(&file->follower, &file_source, &file_follower_ops, events, user);
 	file->follower.path = file->target.path;
 	file->follower.pace = file->target.pace;
+	file->follower.source.mode = pace_mode(&file->target.pace);
 	*source = &file->follower.source;
 	return 0;
 }

@@ -66,6 +66,11 @@ int pace_check(struct pace *pace, struct message *message)
 	return 0;
 }
 
+enum source_mode pace_mode(const struct pace *pace)
+{
+	return pace->is_pull ? SOURCE_PULL : SOURCE_PUSH;
+}
+
 int64_t pace_period_ns(const struct pace *pace)
 {
 	return (pace->is_pull ? pace->interval_ms : pace->audit_ms) * CLOCK_NS_PER_MS;

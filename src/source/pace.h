@@ -19,6 +19,7 @@
 
 #include "base/message.h"
 #include "base/uri.h"
+#include "source/source.h"
 
 #define PACE_INTERVAL_MS 30000
 #define PACE_INTERVAL_LEAST_MS 100
@@ -42,6 +43,8 @@ void pace_init(struct pace *pace);
 int pace_take(struct pace *pace, const struct uri_option *option, struct message *message);
 /* Behind the last option. 0, or -EINVAL with message. */
 int pace_check(struct pace *pace, struct message *message);
+/* What a source says of itself. */
+enum source_mode pace_mode(const struct pace *pace);
 /* How long until everything is to be asked for again, 0: never. */
 int64_t pace_period_ns(const struct pace *pace);
 /* The same with jitter, so that hosts that began together do not ask together; INT64_MAX: never. random: any number. */

@@ -110,9 +110,13 @@ struct source_ops {
 				     struct message *message);
 };
 
+/* How it learns of changes; what follows several places may do both. */
+enum source_mode { SOURCE_PUSH = 1, SOURCE_PULL = 2, SOURCE_PUSH_AND_PULL = 3 };
+
 /* What every source begins with. */
 struct source {
 	const struct source_ops *ops;
+	enum source_mode mode; /* what the URI asked for; set by open(), where it is not known before start(), by then */
 };
 
 /* The source that a URI's scheme names; NULL and message with the list of them if none. */

@@ -215,6 +215,7 @@ static int zookeeper_open(const char *uri, const struct source_events *events, v
 	err = zookeeper_target_parse(uri, &zookeeper->common.target, message);
 	if (err < 0)
 		goto free_zookeeper;
+	zookeeper->source.mode = pace_mode(&zookeeper->common.target.pace);
 	err = zookeeper_subscribe(zookeeper, events, user);
 	if (err < 0) {
 		message_set(message, "out of memory");

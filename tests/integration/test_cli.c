@@ -101,6 +101,19 @@ static void verified(int64_t ago_ms)
 	publisher_verified(host.publisher, clock_boottime_ns() - ago_ms * CLOCK_NS_PER_MS);
 }
 
+static void contact(enum zkcfg_source_mode mode, int64_t told_ago_ms, int64_t asked_ago_ms, uint64_t repairs)
+{
+	int64_t now_ns = clock_boottime_ns();
+	const struct control_contact contact = {
+		.mode = mode,
+		.told_ns = told_ago_ms < 0 ? 0 : now_ns - told_ago_ms * CLOCK_NS_PER_MS,
+		.asked_ns = asked_ago_ms < 0 ? 0 : now_ns - asked_ago_ms * CLOCK_NS_PER_MS,
+		.repair_count = repairs
+	};
+
+	publisher_contact(host.publisher, &contact);
+}
+
 static void setup_empty(void)
 {
 	segment_host_start(&host);
@@ -725,6 +738,31 @@ START_TEST(status_of_a_set_that_follows_its_source)
 	expect_part(&last, "  daemon     alive, pid ");
 	ck_assert_ptr_null(strstr(last.out, "stale"));
 	ck_assert_ptr_null(strstr(last.out, "candidate"));
+	ck_assert_ptr_null(strstr(last.out, "mode"));
+}
+END_TEST
+
+START_TEST(status_of_a_set_says_how_it_hears_of_changes)
+{
+	json_t *json;
+
+	contact(ZKCFG_MODE_PUSH, -1, -1, 0);
+	expect(run("status", "app"), 0, NULL, "");
+	expect_part(&last, "\n  mode       push\n");
+	contact(ZKCFG_MODE_PUSH_AND_PULL, 200000, 400000, 1);
+	expect(run("status", "app"), 0, NULL, "");
+	expect_part(&last, "\n  mode       push and pull, told of a change 3 min ago, asked 6 min ago, 1 repair by the "
+			   "audit\n");
+	contact(ZKCFG_MODE_PULL, -1, 400000, 2);
+	expect(run("status", "app"), 0, NULL, "");
+	expect_part(&last, "\n  mode       pull, asked 6 min ago, 2 repairs by the audit\n");
+	run("status", "app", "--json");
+	json = parsed(&last);
+	ck_assert_str_eq(json_string_value(json_object_get(json, "mode")), "pull");
+	ck_assert(json_is_null(json_object_get(json, "told_ms")));
+	ck_assert_int_ge(json_integer_value(json_object_get(json, "asked_ms")), 400000);
+	ck_assert_int_eq(json_integer_value(json_object_get(json, "repairs")), 2);
+	json_decref(json);
 }
 END_TEST
 
@@ -873,7 +911,8 @@ START_TEST(status_json_is_complete)
 	static const char *const keys[] = {
 		"set", "directory", "segment_id", "seq", "documents", "committed", "source", "state",
 		"detail", "since", "unverified_ms", "stale", "stale_since", "stale_reason", "daemon_pid",
-		"daemon_age_ms", "daemon_alive", "candidate_count", "candidates",
+		"daemon_age_ms", "daemon_alive", "candidate_count", "candidates", "mode", "told_ms", "asked_ms",
+		"repairs",
 	};
 	/* clang-format on */
 	json_t *json;
@@ -1556,6 +1595,7 @@ static void add_reading(Suite *suite)
 	tcase_add_test(tcase, status_counts_candidates_that_are_not_kept);
 	tcase_add_test(tcase, status_of_a_dead_daemon_does_not_pretend);
 	tcase_add_test(tcase, status_of_a_daemon_that_ended_says_so);
+	tcase_add_test(tcase, status_of_a_set_says_how_it_hears_of_changes);
 	tcase_add_test(tcase, status_json_is_complete);
 	tcase_add_test(tcase, status_of_all_sets_goes_on_past_one_that_cannot_be_read);
 	suite_add_tcase(suite, tcase);

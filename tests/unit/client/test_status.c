@@ -32,6 +32,11 @@ static void stop(void)
 	segment_host_stop(&host);
 }
 
+static int64_t ago_ns(int64_t ms)
+{
+	return clock_boottime_ns() - ms * CLOCK_NS_PER_MS;
+}
+
 static void read_status(void)
 {
 	zkcfg_status_free(status);
@@ -50,6 +55,10 @@ START_TEST(status_of_a_daemon_that_said_nothing_yet)
 	ck_assert_str_eq(zkcfg_status_detail(status), "");
 	ck_assert_int_eq(zkcfg_status_since_ns(status), 0);
 	ck_assert_int_eq(zkcfg_status_unverified_ms(status), -1);
+	ck_assert_int_eq((int)zkcfg_status_source_mode(status), ZKCFG_MODE_NONE);
+	ck_assert_int_eq(zkcfg_status_told_ms(status), -1);
+	ck_assert_int_eq(zkcfg_status_asked_ms(status), -1);
+	ck_assert_uint_eq(zkcfg_status_repair_count(status), 0);
 	ck_assert_int_eq(zkcfg_status_daemon_pid(status), getpid());
 	ck_assert_uint_eq(zkcfg_status_candidate_count(status), 0);
 	ck_assert_int_eq(zkcfg_status_candidate(status, 0, &candidate), ZKCFG_EEND);
@@ -82,6 +91,25 @@ START_TEST(status_tells_seq_id_and_ages)
 	publisher_verified(host.publisher, clock_boottime_ns() + 3600 * CLOCK_NS_PER_S);
 	read_status();
 	ck_assert_int_eq(zkcfg_status_unverified_ms(status), 0);
+}
+END_TEST
+
+START_TEST(status_tells_how_the_set_hears_of_changes)
+{
+	struct control_contact contact = { ZKCFG_MODE_PUSH_AND_PULL, ago_ns(5000), ago_ns(9000), 2 };
+
+	publisher_contact(host.publisher, &contact);
+	read_status();
+	ck_assert_int_eq((int)zkcfg_status_source_mode(status), ZKCFG_MODE_PUSH_AND_PULL);
+	ck_assert_int_ge(zkcfg_status_told_ms(status), 5000);
+	ck_assert_int_lt(zkcfg_status_told_ms(status), 9000);
+	ck_assert_int_ge(zkcfg_status_asked_ms(status), 9000);
+	ck_assert_int_lt(zkcfg_status_asked_ms(status), 69000);
+	ck_assert_uint_eq(zkcfg_status_repair_count(status), 2);
+	contact.mode = (enum zkcfg_source_mode)77; /* of a daemon to come */
+	publisher_contact(host.publisher, &contact);
+	read_status();
+	ck_assert_int_eq((int)zkcfg_status_source_mode(status), ZKCFG_MODE_NONE);
 }
 END_TEST
 
@@ -220,6 +248,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, start, stop);
 	tcase_add_test(tcase, status_of_a_daemon_that_said_nothing_yet);
 	tcase_add_test(tcase, status_tells_seq_id_and_ages);
+	tcase_add_test(tcase, status_tells_how_the_set_hears_of_changes);
 	tcase_add_test(tcase, status_tells_the_source_and_every_candidate);
 	tcase_add_test(tcase, more_candidates_than_fit_are_counted);
 	tcase_add_test(tcase, text_that_does_not_hold_what_it_says_is_corrupt);

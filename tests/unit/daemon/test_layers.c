@@ -40,7 +40,8 @@ static int fake_open(const char *uri, const struct source_events *events, void *
 	struct fake *fake = &fakes[uri[strlen("fake://")] - '0'];
 
 	(void)message;
-	fake->source.ops = &fake_ops;
+	fake->source = (struct source){ .ops = &fake_ops,
+					.mode = fake == &fakes[1] ? SOURCE_PULL : SOURCE_PUSH };
 	fake->events = events;
 	fake->user = user;
 	*source = &fake->source;
@@ -465,6 +466,19 @@ START_TEST(a_fallback_is_in_force_until_what_it_stands_for_is_reached)
 }
 END_TEST
 
+START_TEST(the_mode_is_that_of_all_that_are_followed)
+{
+	open_layers("lf", false);
+	ck_assert_int_eq(layers->mode, SOURCE_PUSH);
+	turn_until(&fakes[1].starts, 1);
+	ck_assert_int_eq(layers->mode, SOURCE_PUSH_AND_PULL);
+	state(0, SOURCE_FOLLOWING, "");
+	settled(0);
+	turn_until(&fakes[1].closes, 1);
+	ck_assert_int_eq(layers->mode, SOURCE_PUSH);
+}
+END_TEST
+
 START_TEST(fallbacks_are_tried_in_order_and_the_first_that_is_reached_wins)
 {
 	fakes[1].start_error = -ENOENT;
@@ -724,6 +738,7 @@ int main(void)
 	tcase_add_test(alone, trouble_of_two_layers_ends_with_the_last);
 	tcase_add_test(alone, a_layer_that_goes_back_is_not_believed);
 	tcase_add_test(alone, a_fallback_is_in_force_until_what_it_stands_for_is_reached);
+	tcase_add_test(alone, the_mode_is_that_of_all_that_are_followed);
 	tcase_add_test(alone, fallbacks_are_tried_in_order_and_the_first_that_is_reached_wins);
 	tcase_add_test(alone, no_fallback_is_begun_where_something_is_served);
 	tcase_add_test(alone, no_fallback_is_begun_for_what_is_reached);

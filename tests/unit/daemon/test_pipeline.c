@@ -2348,12 +2348,40 @@ END_TEST
 
 START_TEST(repairs_by_the_audit_are_counted_and_told)
 {
+	struct zkcfg_status *found;
+
 	fake.events->repaired(fake.user, "dir/a.xml");
-	assert_detail("1 repair by the audit");
 	fake.events->repaired(fake.user, "dir/a.xml");
-	assert_detail("2 repairs by the audit");
+	found = status();
+	ck_assert_uint_eq(zkcfg_status_repair_count(found), 2);
+	zkcfg_status_free(found);
 	ck_assert_uint_eq(state().repair_count, 2);
 	assert_logged("notice: set app: document dir/a.xml: the audit found ");
+}
+END_TEST
+
+START_TEST(status_says_how_the_set_hears_of_changes)
+{
+	struct zkcfg_status *found;
+
+	fake.source.mode = SOURCE_PULL;
+	tell_state(SOURCE_FOLLOWING, "");
+	found = status();
+	ck_assert_int_eq((int)zkcfg_status_source_mode(found), ZKCFG_MODE_PULL);
+	ck_assert_int_eq(zkcfg_status_told_ms(found), -1);
+	ck_assert_int_eq(zkcfg_status_asked_ms(found), -1);
+	zkcfg_status_free(found);
+	fake.events->contact(fake.user, SOURCE_ASKED);
+	tell_state(SOURCE_AWAY, "");
+	found = status();
+	ck_assert_int_eq(zkcfg_status_told_ms(found), -1);
+	ck_assert_int_ge(zkcfg_status_asked_ms(found), 0);
+	zkcfg_status_free(found);
+	fake.events->contact(fake.user, SOURCE_TOLD);
+	tell_state(SOURCE_FOLLOWING, "");
+	found = status();
+	ck_assert_int_ge(zkcfg_status_told_ms(found), 0);
+	zkcfg_status_free(found);
 }
 END_TEST
 
@@ -2488,6 +2516,8 @@ int main(void)
 	tcase_add_test(tcase, accepted_changes_may_have_to_wait_for_the_marker);
 	tcase_add_test(tcase, what_is_no_file_is_no_request);
 	tcase_add_test(tcase, request_that_cannot_be_taken_is_not_done);
+	tcase_add_test(tcase, status_says_how_the_set_hears_of_changes);
+	tcase_add_test(tcase, status_says_how_the_set_hears_of_changes);
 	tcase_add_test(tcase, repairs_by_the_audit_are_counted_and_told);
 	tcase_add_test(tcase, documents_that_come_and_go_leave_nothing_behind);
 	tcase_add_test(tcase, closing_none_is_allowed);

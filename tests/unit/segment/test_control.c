@@ -449,6 +449,7 @@ END_TEST
 
 START_TEST(stamps_mean_something_in_this_boot_only)
 {
+	const struct control_contact contact = { ZKCFG_MODE_PULL, 4000, 5000, 3 };
 	struct control_stamps stamps;
 
 	ck_assert_int_eq(control_silence_ns(&reader), INT64_MAX);
@@ -457,7 +458,12 @@ START_TEST(stamps_mean_something_in_this_boot_only)
 	control_set_daemon(&control);
 	control_set_heartbeat(&control, 1000);
 	control_set_verified(&control, 2000);
+	control_set_contact(&control, &contact);
 	control_stamps(&reader, &stamps);
+	ck_assert_uint_eq(stamps.source_mode, ZKCFG_MODE_PULL);
+	ck_assert_int_eq(stamps.told_ns, 4000);
+	ck_assert_int_eq(stamps.asked_ns, 5000);
+	ck_assert_uint_eq(stamps.repair_count, 3);
 	ck_assert_int_eq(stamps.heartbeat_ns, 1000);
 	ck_assert_int_eq(stamps.verified_ns, 2000);
 	ck_assert_int_eq(stamps.daemon_pid, getpid());
@@ -468,6 +474,8 @@ START_TEST(stamps_mean_something_in_this_boot_only)
 	control_stamps(&reader, &stamps);
 	ck_assert_int_eq(stamps.heartbeat_ns, 0);
 	ck_assert_int_eq(stamps.verified_ns, 0);
+	ck_assert_int_eq(stamps.told_ns, 0);
+	ck_assert_int_eq(stamps.asked_ns, 0);
 	ck_assert_int_eq(stamps.daemon_pid, getpid());
 	control_set_daemon(&control);
 	ck_assert_int_eq(control_silence_ns(&reader), INT64_MAX);
@@ -475,6 +483,8 @@ START_TEST(stamps_mean_something_in_this_boot_only)
 	control_stamps(&reader, &stamps);
 	ck_assert_int_eq(stamps.heartbeat_ns, 3000);
 	ck_assert_int_eq(stamps.verified_ns, 0);
+	ck_assert_int_eq(stamps.told_ns, 0);
+	ck_assert_uint_eq(stamps.source_mode, ZKCFG_MODE_NONE);
 }
 END_TEST
 

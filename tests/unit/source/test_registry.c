@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,26 @@ START_TEST(description_is_cut_to_its_room)
 	source_describe("zk://host/path", text, 1);
 	ck_assert_str_eq(text, "");
 	source_describe("zk://host/path", text, 0);
+}
+END_TEST
+
+/* Whoever follows is told by it whether it is told, or asks. */
+START_TEST(every_source_says_how_it_learns_of_changes)
+{
+	static const char *const schemes[] = { "zk://", "file://", "configmap://", "etcd://", "apollo://" };
+	const struct source_events none = { 0 };
+	struct message message = { "" };
+	const struct source_ops *ops = source_find(schemes[_i], &message);
+	struct source *source;
+	char uri[256];
+
+	ck_assert_msg(ops->open(ops->example, &none, NULL, &source, &message) == 0, "%s", message.text);
+	ck_assert_int_eq(source->mode, SOURCE_PUSH);
+	ops->close(source);
+	snprintf(uri, sizeof(uri), "%s%cmode=pull", ops->example, strchr(ops->example, '?') ? '&' : '?');
+	ck_assert_msg(ops->open(uri, &none, NULL, &source, &message) == 0, "%s", message.text);
+	ck_assert_int_eq(source->mode, SOURCE_PULL);
+	ops->close(source);
 }
 END_TEST
 
@@ -371,6 +392,7 @@ int main(void)
 #endif
 	tcase_add_loop_test(tcase, wrong_tls_uri_is_refused_with_what_was_expected, 0,
 			    sizeof(tls_wrongs) / sizeof(*tls_wrongs));
+	tcase_add_loop_test(tcase, every_source_says_how_it_learns_of_changes, 0, 5);
 	tcase_add_test(tcase, closing_no_source_is_allowed);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
