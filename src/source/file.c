@@ -56,13 +56,16 @@ static bool file_is_wanted(const struct file *file, const char *name)
 	       (!file->target.match || fnmatch(file->target.match, name, 0) == 0);
 }
 
+/* Room for a path and a name: one that is too long is not cut, so that the kernel says so. */
+#define FILE_PATH_BYTES (2 * PATH_MAX)
+
 /* Where a document's file is. */
-static void file_path(const struct file *file, const char *name, char path[PATH_MAX])
+static void file_path(const struct file *file, const char *name, char path[FILE_PATH_BYTES])
 {
 	if (file->is_single)
-		snprintf(path, PATH_MAX, "%s", file->target.path);
+		snprintf(path, FILE_PATH_BYTES, "%s", file->target.path);
 	else
-		snprintf(path, PATH_MAX, "%s/%s", file->target.path[1] == '\0' ? "" : file->target.path, name);
+		snprintf(path, FILE_PATH_BYTES, "%s/%s", file->target.path[1] == '\0' ? "" : file->target.path, name);
 }
 
 static int64_t file_settle_ns(const struct file *file)
@@ -78,7 +81,7 @@ static void file_wait(struct file *file, struct folder_file *known, int64_t wait
 /* It is time, or it was closed: if it is not there now, it may be in a moment. */
 static void file_look(struct file *file, struct folder_file *known, bool is_due)
 {
-	char path[PATH_MAX];
+	char path[FILE_PATH_BYTES];
 
 	if (known->is_directory) {
 		file->follower.is_wanted = true;
@@ -322,7 +325,7 @@ static void file_named(struct file *file, enum lookout_event event, const char *
 {
 	struct folder_file *known = event == LOOKOUT_GONE ? folder_find(&file->follower.folder, name) :
 							    folder_get(&file->follower.folder, name);
-	char path[PATH_MAX];
+	char path[FILE_PATH_BYTES];
 	struct stat stat;
 
 	if (!known)

@@ -953,6 +953,13 @@ START_TEST(sources_are_kept_behind_the_document)
 		document_sources_read(cut, i, &none);
 		ck_assert_uint_eq(none.count, 0);
 	}
+	memcpy(cut, bytes, size);
+	memset(cut, 0, 4); /* of none */
+	document_sources_read(cut, size, &none);
+	ck_assert_uint_eq(none.count, 0);
+	document_sources_read(bytes, size, &none);
+	none.sources[1].uri = "zk://h/other";
+	ck_assert(!document_sources_equal(&sources, &none));
 	bytes[size - 1] = 2; /* there is no third */
 	document_sources_read(bytes, size, &none);
 	ck_assert_uint_eq(none.count, 0);
