@@ -34,6 +34,7 @@ unit_tests = \
 	%D%/unit/source/test_etcd \
 	%D%/unit/source/test_file \
 	%D%/unit/source/test_registry \
+	%D%/unit/source/test_round \
 	%D%/unit/source/test_simulation \
 	%D%/unit/source/test_subscription \
 	%D%/unit/publish/test_lastgood \

@@ -20,9 +20,6 @@ bool round_end(struct round *round, uint64_t changes)
 	if (round->moved_count < ROUND_MOVED_MOST)
 		return !round->is_clean;
 	round->moved_count = 0;
-	round->is_clean = true;
-	round->changes = changes;
-	round->since_boottime_ns = 0; /* nobody can vouch for it */
 	return false;
 }
 

@@ -7,8 +7,10 @@
  * was read before it began and is still so when it is looked at within it: so at
  * the moment it began, what is known was all there was. Only then is it settled,
  * and transactions are shown whole without a notification. While something moves
- * all the time no round is clean; after ROUND_MOVED_MOST of them in a row it is
- * settled all the same, and changes of one transaction may be told apart.
+ * all the time no round is clean, and nothing is settled: what that means for a
+ * commit is for others to say. A round that was not clean is followed by another
+ * at once, but after ROUND_MOVED_MOST in a row only when the interval is over:
+ * writes that never pause must not become a load on the server.
  */
 #ifndef ZKCFG_SOURCE_ROUND_H
 #define ZKCFG_SOURCE_ROUND_H
