@@ -750,6 +750,15 @@ static int layers_start(struct source *source, struct event_base *loop, struct m
 	return err;
 }
 
+static void layers_refresh(struct source *source)
+{
+	struct layers *layers = layers_of(source);
+
+	for (size_t i = 0; i < layers->place_count; i++)
+		if (layers->places[i].source && !layers->places[i].is_over)
+			layers->places[i].ops->refresh(layers->places[i].source);
+}
+
 static void layers_close(struct source *source)
 {
 	struct layers *layers = source ? layers_of(source) : NULL;
@@ -773,7 +782,7 @@ static void layers_close(struct source *source)
 }
 
 static const struct source_ops layers_source = {
-	.scheme = "layers", .start = layers_start, .close = layers_close
+	.scheme = "layers", .start = layers_start, .refresh = layers_refresh, .close = layers_close
 };
 
 static int layers_add(struct layers *layers, const struct layers_place *given)

@@ -1026,6 +1026,17 @@ static int apollo_start(struct source *source, struct event_base *loop, struct m
 	return 0;
 }
 
+static void apollo_refresh(struct source *source)
+{
+	struct apollo *apollo = apollo_of(source);
+	int64_t now_ns = clock_monotonic_ns(), due_ns = now_ns + (APOLLO_LAG_MS + 1) * CLOCK_NS_PER_MS;
+
+	/* an answer before that says nothing of now */
+	if (due_ns < apollo->round_ns)
+		apollo->round_ns = due_ns;
+	apollo_set_timer(apollo, now_ns);
+}
+
 static void apollo_close(struct source *source)
 {
 	if (!source)
@@ -1063,6 +1074,7 @@ const struct source_ops apollo_source = {
 	.example = "apollo://meta:8080/my-app/default?namespaces=service.xml,application",
 	.open = apollo_open,
 	.start = apollo_start,
+	.refresh = apollo_refresh,
 	.close = apollo_close,
 	.put = apollo_put,
 	.remove = apollo_remove,
@@ -1073,6 +1085,7 @@ const struct source_ops apollo_tls_source = {
 	.example = "apollos://meta/my-app/default?namespaces=service.xml&ca_file=ca.pem",
 	.open = apollo_open,
 	.start = apollo_start,
+	.refresh = apollo_refresh,
 	.close = apollo_close,
 	.put = apollo_put,
 	.remove = apollo_remove,

@@ -335,6 +335,7 @@ const struct source_ops configmap_source = {
 	.example = "configmap:///etc/app",
 	.open = configmap_open,
 	.start = follower_start,
+	.refresh = follower_refresh,
 	.close = configmap_close,
 	.put = configmap_put,
 	.remove = configmap_remove,

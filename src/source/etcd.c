@@ -1087,6 +1087,18 @@ static int etcd_start(struct source *source, struct event_base *loop, struct mes
 	return 0;
 }
 
+static void etcd_refresh(struct source *source)
+{
+	struct etcd *etcd = etcd_of(source);
+
+	if (etcd->target.pace.is_pull)
+		etcd->probe_ns = 0;
+	else
+		etcd->audit_ns = 0;
+	if (!etcd->request)
+		etcd_set_timer(etcd, etcd_due_ns(etcd));
+}
+
 static void etcd_close(struct source *source)
 {
 	struct etcd *etcd;
@@ -1112,6 +1124,7 @@ const struct source_ops etcd_source = {
 	.example = "etcd://127.0.0.1:2379/app",
 	.open = etcd_open,
 	.start = etcd_start,
+	.refresh = etcd_refresh,
 	.close = etcd_close,
 	.put = etcd_put,
 	.remove = etcd_remove,
@@ -1122,6 +1135,7 @@ const struct source_ops etcd_tls_source = {
 	.example = "etcds://127.0.0.1:2379/app?ca_file=ca.pem",
 	.open = etcd_open,
 	.start = etcd_start,
+	.refresh = etcd_refresh,
 	.close = etcd_close,
 	.put = etcd_put,
 	.remove = etcd_remove,

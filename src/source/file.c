@@ -404,6 +404,7 @@ const struct source_ops file_source = {
 	.example = "file:///etc/app",
 	.open = file_open,
 	.start = follower_start,
+	.refresh = follower_refresh,
 	.close = file_close,
 	.put = file_put,
 	.remove = file_remove,

@@ -276,6 +276,14 @@ int follower_start(struct source *source, struct event_base *loop, struct messag
 	return 0;
 }
 
+void follower_refresh(struct source *source)
+{
+	struct follower *follower = (struct follower *)(void *)source;
+
+	follower->next_look_ns = follower->next_verify_ns = 0;
+	follower_set_timer(follower, clock_monotonic_ns());
+}
+
 void follower_init(struct follower *follower, const struct source_ops *source, const struct follower_ops *ops,
 		   const struct source_events *events, void *user)
 {

@@ -57,6 +57,7 @@ struct follower {
 void follower_init(struct follower *follower, const struct source_ops *source, const struct follower_ops *ops,
 		   const struct source_events *events, void *user);
 int follower_start(struct source *source, struct event_base *loop, struct message *message);
+void follower_refresh(struct source *source);
 /* All but what the source itself holds. */
 void follower_end(struct follower *follower);
 

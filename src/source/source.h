@@ -99,6 +99,11 @@ struct source_ops {
 		    struct message *message);
 	/* Begin to follow. 0 or a negative errno and message. A source that is away is not an error. */
 	int (*start)(struct source *source, struct event_base *loop, struct message *message);
+	/*
+	 * Look at everything now, whatever was told: the first verified() of a time
+	 * that is not before this call says that it is done. Behind start().
+	 */
+	void (*refresh)(struct source *source);
 	/* Stop and free; no event is told afterwards. Does not block. NULL is allowed. */
 	void (*close)(struct source *source);
 

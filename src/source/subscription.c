@@ -50,7 +50,9 @@ struct subscription {
 	const char *own_name; /* the root's, within its path; "" for "/" */
 	struct waiting waiting;
 	struct audit audit;
-	struct round round; /* of pull mode */
+	struct round round; /* of pull mode, or of a refresh */
+	int64_t refresh_boottime_ns; /* a round is to begin, not before that; 0: none is wanted */
+	bool wants_probe;
 	int64_t splay_ns;
 
 	struct lane *lanes[SUBSCRIPTION_LANES_MOST];
@@ -907,6 +909,8 @@ static void subscription_drop_requests(struct subscription *subscription, struct
 	}
 	lane->fence = 0;
 	lane->fenced = false;
+	if (subscription->round.is_under_way && !subscription->round.is_pull)
+		subscription->refresh_boottime_ns = subscription->round.since_boottime_ns;
 	subscription->round.is_under_way = subscription->round.is_clean = false;
 	if (subscription->round.is_pull)
 		subscription->audit.next_ns = INT64_MAX; /* it begins anew as soon as it can */
@@ -998,6 +1002,12 @@ static void subscription_verified(struct subscription *subscription, int64_t sin
 	subscription->events->verified(subscription->user, since_ns);
 }
 
+/* Under push: until every znode has been looked at, a probe's answer says too little. */
+static bool subscription_is_refreshing(const struct subscription *subscription)
+{
+	return subscription->refresh_boottime_ns > 0 || subscription->round.is_under_way;
+}
+
 void subscription_answered(struct subscription *subscription, unsigned int number, int64_t sent_boottime_ns,
 			   int64_t now_ns)
 {
@@ -1007,7 +1017,7 @@ void subscription_answered(struct subscription *subscription, unsigned int numbe
 	subscription_settle(subscription, now_ns);
 	subscription->lanes[number]->answered_boottime_ns = sent_boottime_ns;
 	since_ns = subscription_answered_ns(subscription);
-	if (!subscription->round.is_pull)
+	if (!subscription->round.is_pull && !subscription_is_refreshing(subscription))
 		subscription_verified(subscription, since_ns);
 }
 
@@ -1111,11 +1121,55 @@ static bool subscription_may_begin_round(const struct subscription *subscription
 	       subscription_is_up(subscription);
 }
 
+/* Push: a round of one, then a probe behind it. */
+static void subscription_refresh_all(struct subscription *subscription, int64_t now_ns)
+{
+	struct round *round = &subscription->round;
+
+	if (!round->is_under_way && subscription->settled && subscription_is_up(subscription)) {
+		round_begin(round, subscription->tree.node_count, subscription->changes,
+			    subscription->refresh_boottime_ns);
+		subscription->refresh_boottime_ns = 0;
+	}
+	if (!round->is_under_way)
+		return;
+	subscription_go_round(subscription, now_ns);
+	if (round->left > 0 || round->unanswered > 0)
+		return;
+	round->is_under_way = false;
+	subscription->wants_probe = true;
+}
+
+/* Pull: a round that begins behind the answer to a probe. */
+static void subscription_hasten(struct subscription *subscription, int64_t now_ns)
+{
+	if (subscription_answered_ns(subscription) < subscription->refresh_boottime_ns)
+		return;
+	subscription->refresh_boottime_ns = 0;
+	subscription->audit.next_ns = now_ns;
+}
+
+void subscription_refresh(struct subscription *subscription, int64_t boottime_ns)
+{
+	subscription->refresh_boottime_ns = boottime_ns;
+	subscription->wants_probe = subscription->round.is_pull;
+}
+
+bool subscription_wants_probe(struct subscription *subscription)
+{
+	bool wants = subscription->wants_probe;
+
+	subscription->wants_probe = false;
+	return wants;
+}
+
 /* Pull: begin a round when it is time, and see what came of it when it has ended. */
 static void subscription_pull(struct subscription *subscription, int64_t now_ns)
 {
 	struct round *round = &subscription->round;
 
+	if (subscription->refresh_boottime_ns > 0)
+		subscription_hasten(subscription, now_ns);
 	if (subscription_may_begin_round(subscription) &&
 	    audit_all_due(&subscription->audit, now_ns, subscription_random(subscription)))
 		round_begin(round, subscription->tree.node_count, subscription->changes,
@@ -1186,6 +1240,8 @@ int64_t subscription_run(struct subscription *subscription, int64_t now_ns)
 	subscription_settle(subscription, now_ns);
 	if (subscription->round.is_pull)
 		subscription_pull(subscription, now_ns);
+	else if (subscription_is_refreshing(subscription))
+		subscription_refresh_all(subscription, now_ns);
 	else
 		subscription_audit(subscription, now_ns);
 	subscription_tell_state(subscription);

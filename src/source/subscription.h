@@ -174,6 +174,14 @@ void subscription_notify(struct subscription *subscription, unsigned int lane,
 void subscription_answered(struct subscription *subscription, unsigned int lane, int64_t sent_boottime_ns,
 			   int64_t now_ns);
 
+/*
+ * Look at every znode now, as the audit does. It is done when verified() is
+ * told as of boottime_ns, which is now, or later. Run it afterwards.
+ */
+void subscription_refresh(struct subscription *subscription, int64_t boottime_ns);
+/* Whether a probe is waited for that is sent from now on. Asked after each run, and forgotten when it was told. */
+bool subscription_wants_probe(struct subscription *subscription);
+
 /* Send, tell, look at the time. Returns when to be called again; INT64_MAX: not for the time's sake. */
 int64_t subscription_run(struct subscription *subscription, int64_t now_ns);
 

@@ -112,6 +112,9 @@ static void zookeeper_advance(struct zookeeper *zookeeper)
 		session_check(zookeeper->sessions[i], now_ns);
 	next_ns = subscription_run(zookeeper->common.subscription, now_ns);
 	zookeeper_add_sessions(zookeeper, now_ns);
+	if (subscription_wants_probe(zookeeper->common.subscription))
+		for (unsigned int i = 0; i < zookeeper->session_count; i++)
+			session_probe_now(zookeeper->sessions[i], now_ns);
 	if (zookeeper->session_count < zookeeper->wanted && next_ns > now_ns + CLOCK_NS_PER_S)
 		next_ns = now_ns + CLOCK_NS_PER_S;
 	for (unsigned int i = 0; i < zookeeper->session_count; i++) {
@@ -261,6 +264,14 @@ static int zookeeper_start(struct source *source, struct event_base *loop, struc
 	return 0;
 }
 
+static void zookeeper_refresh(struct source *source)
+{
+	struct zookeeper *zookeeper = zookeeper_of(source);
+
+	subscription_refresh(zookeeper->common.subscription, clock_boottime_ns());
+	zookeeper_set_timer(zookeeper, 0);
+}
+
 static void zookeeper_close_source(struct source *source)
 {
 	struct zookeeper *zookeeper;
@@ -286,6 +297,7 @@ const struct source_ops zookeeper_source = {
 	.example = "zk://127.0.0.1:2181/app",
 	.open = zookeeper_open,
 	.start = zookeeper_start,
+	.refresh = zookeeper_refresh,
 	.close = zookeeper_close_source,
 	.put = zookeeper_put,
 	.remove = zookeeper_remove,
@@ -296,6 +308,7 @@ const struct source_ops zookeeper_tls_source = {
 	.example = "zks://127.0.0.1:2281/app?ca_file=ca.pem&cert_file=host.pem&key_file=host.key",
 	.open = zookeeper_open,
 	.start = zookeeper_start,
+	.refresh = zookeeper_refresh,
 	.close = zookeeper_close_source,
 	.put = zookeeper_put,
 	.remove = zookeeper_remove,

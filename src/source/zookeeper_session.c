@@ -503,6 +503,11 @@ void session_check(struct zookeeper_session *session, int64_t now_ns)
 		session_send_probe(session, now_ns);
 }
 
+void session_probe_now(struct zookeeper_session *session, int64_t now_ns)
+{
+	session->probe_ns = now_ns;
+}
+
 static int64_t session_next_ns(const struct zookeeper_session *session)
 {
 	int64_t next_ns = session->silent ? INT64_MAX : session->heard_ns + session->timeout_ns;
@@ -523,7 +528,7 @@ int64_t session_advance(struct zookeeper_session *session, int64_t now_ns)
 {
 	bool replaced = false;
 
-	if (session_may_probe(session) && session_wants_settled_probe(session))
+	if (session_may_probe(session) && (now_ns >= session->probe_ns || session_wants_settled_probe(session)))
 		session_send_probe(session, now_ns);
 	if (session->replace_reason) {
 		session_replace_handle(session, now_ns);

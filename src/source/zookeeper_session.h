@@ -48,6 +48,9 @@ void session_take_letter(struct zookeeper_session *session, const struct letter 
 /* A letter was lost for want of memory: nothing that was read can be relied on. */
 void session_distrust(struct zookeeper_session *session, const char *reason);
 
+/* Send a probe as soon as none is under way. */
+void session_probe_now(struct zookeeper_session *session, int64_t now_ns);
+
 /* Before the subscription is run: is it still alive? */
 void session_check(struct zookeeper_session *session, int64_t now_ns);
 /* After: do what has become necessary. Returns when to come back for the session's sake. */

@@ -467,6 +467,25 @@ START_TEST(poll_without_news_verifies)
 }
 END_TEST
 
+/* Neither an audit nor the interval comes while this test runs. */
+START_TEST(refresh_looks_at_everything_and_is_vouched_for)
+{
+	static const char *const modes[] = { "audit=0", "mode=pull&interval=1h" };
+	int64_t asked_ns;
+	char rest[64];
+
+	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
+	snprintf(rest, sizeof(rest), "a.xml&%s", modes[_i]);
+	follow(rest);
+	await(seen.state == SOURCE_FOLLOWING && seen.settled_count > 0);
+	apollo_server_publish_xml(server, "a.xml", "<a>2</a>");
+	asked_ns = clock_boottime_ns();
+	seen.source->ops->refresh(seen.source);
+	await(seen.verified_ns >= asked_ns);
+	ck_assert(is_text("a.xml", "<a>2</a>"));
+}
+END_TEST
+
 START_TEST(pull_asks_and_is_not_told)
 {
 	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
@@ -930,6 +949,7 @@ int main(void)
 	tcase_add_test(tcase, lost_notification_is_found_by_the_audit);
 	tcase_add_test(tcase, audit_costs_no_body_and_tells_nothing);
 	tcase_add_test(tcase, poll_without_news_verifies);
+	tcase_add_loop_test(tcase, refresh_looks_at_everything_and_is_vouched_for, 0, 2);
 	tcase_add_test(tcase, pull_asks_and_is_not_told);
 	tcase_add_loop_test(tcase, content_that_changes_without_an_id_is_believed_when_it_stays, 0, 2);
 	tcase_add_test(tcase, restored_database_is_told_with_its_older_ids);

@@ -773,6 +773,25 @@ END_TEST
 
 /* --- pull and audit ------------------------------------------------------------- */
 
+/* Neither an audit nor the interval comes while this test runs. */
+START_TEST(refresh_looks_at_everything_and_is_vouched_for)
+{
+	static const char *const modes[] = { "audit=0", "mode=pull&interval=1h" };
+	int64_t asked_ns;
+	char rest[64];
+
+	etcd_server_put(shared, "/t/a", "1");
+	snprintf(rest, sizeof(rest), "/t?%s", modes[_i]);
+	follow(etcd_server_hosts(shared), rest);
+	await(seen.state == SOURCE_FOLLOWING && seen.settled_count > 0);
+	etcd_server_put(shared, "/t/a", "2");
+	asked_ns = clock_boottime_ns();
+	seen.source->ops->refresh(seen.source);
+	await(seen.verified_ns >= asked_ns);
+	ck_assert(is_text("a", "2"));
+}
+END_TEST
+
 START_TEST(pull_finds_changes_removals_and_creations)
 {
 	size_t settled;
@@ -1649,6 +1668,7 @@ static void add_shared(TCase *tcase)
 	tcase_add_test(tcase, watch_that_goes_silent_is_found_and_made_anew);
 	tcase_add_test(tcase, everything_stalled_is_away_and_comes_back);
 	tcase_add_test(tcase, connection_cut_at_any_byte_loses_nothing);
+	tcase_add_loop_test(tcase, refresh_looks_at_everything_and_is_vouched_for, 0, 2);
 	tcase_add_test(tcase, pull_finds_changes_removals_and_creations);
 	tcase_add_test(tcase, audit_of_what_is_right_repairs_nothing);
 	tcase_add_test(tcase, put_and_remove_heed_versions);

@@ -615,6 +615,37 @@ START_TEST(pull_shows_transactions_whole)
 }
 END_TEST
 
+/* Neither an audit nor the interval comes while these run. */
+START_TEST(refresh_is_vouched_for_at_once)
+{
+	int64_t asked_ns;
+
+	write_text("/t/a", "1");
+	follow(shared, "/t?audit=0");
+	await(seen.state == SOURCE_FOLLOWING && seen.settled_count > 0);
+	write_text("/t/a", "2");
+	asked_ns = clock_boottime_ns();
+	seen.source->ops->refresh(seen.source);
+	await(seen.verified_ns >= asked_ns);
+	ck_assert(is_text("a", "2"));
+}
+END_TEST
+
+START_TEST(refresh_under_pull_finds_what_changed)
+{
+	int64_t asked_ns;
+
+	write_text("/t/a", "1");
+	follow(shared, "/t?mode=pull&interval=1h");
+	await(seen.state == SOURCE_FOLLOWING && seen.settled_count > 0);
+	write_text("/t/a", "2");
+	asked_ns = clock_boottime_ns();
+	seen.source->ops->refresh(seen.source);
+	await(seen.verified_ns >= asked_ns);
+	ck_assert(is_text("a", "2"));
+}
+END_TEST
+
 /* --- permission -------------------------------------------------------------- */
 
 static void grant_only(const char *path, const char *scheme, const char *id)
@@ -1308,6 +1339,8 @@ static void add_tests(TCase *tcase)
 		verified_goes_on_while_nothing_changes,
 		pull_finds_all_that_changes,
 		pull_shows_transactions_whole,
+		refresh_is_vouched_for_at_once,
+		refresh_under_pull_finds_what_changed,
 		what_may_not_be_read_is_trouble_until_it_may,
 		auth_file_that_is_not_there_is_refused,
 		expired_session_is_replaced_and_nothing_is_lost,

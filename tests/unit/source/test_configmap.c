@@ -14,6 +14,7 @@
 
 #include <check.h>
 
+#include "base/clock.h"
 #include "support/source_host.h"
 
 static struct source_host host;
@@ -249,6 +250,23 @@ START_TEST(polling_finds_a_version)
 }
 END_TEST
 
+START_TEST(refresh_finds_what_nothing_told)
+{
+	int64_t asked_ns;
+
+	follow_first("?audit=0");
+	host.repairs = true;
+	put("vol/a.xml", "<v>2</v>");
+	source_host_run(&host, 50);
+	ck_assert(HAS("a.xml", "<v>1</v>"));
+	asked_ns = clock_boottime_ns();
+	host.source->ops->refresh(host.source);
+	UNTIL(host.verified_boottime_ns >= asked_ns);
+	ck_assert(HAS("a.xml", "<v>2</v>"));
+	ck_assert_uint_gt(host.contacts[SOURCE_ASKED], 0);
+}
+END_TEST
+
 /* Nobody writes below a version, so nobody is listened to there. */
 START_TEST(audit_finds_what_nothing_told)
 {
@@ -309,6 +327,7 @@ static Suite *configmap_suite(void)
 	tcase_add_test(tcase, volume_that_goes_takes_nothing_with_it);
 	tcase_add_test(tcase, key_that_cannot_be_read_is_trouble_and_the_rest_goes_on);
 	tcase_add_test(tcase, polling_finds_a_version);
+	tcase_add_test(tcase, refresh_finds_what_nothing_told);
 	tcase_add_test(tcase, audit_finds_what_nothing_told);
 	suite_add_tcase(suite, tcase);
 	tcase_add_loop_test(uris, wrong_uri_is_refused_with_what_was_expected, 0,

@@ -2191,6 +2191,78 @@ START_TEST(pull_looks_again_after_a_new_session)
 }
 END_TEST
 
+/* --- refresh ------------------------------------------------------------------ */
+
+START_TEST(refresh_finds_what_nothing_told_before_it_is_vouched_for)
+{
+	server_create("/app/a", "1");
+	server_create("/app/b", "1");
+	follow_with((struct subscription_options){ .root = "/app" }); /* no audit */
+	ck_told("b=1 a=1 . ");
+	server_set("/app/a", "2");
+	forget_notifications();
+	pump();
+	ck_told("");
+	subscription_refresh(fake.subscription, 10);
+	run();
+	ck_assert(!subscription_wants_probe(fake.subscription)); /* its answer would come before those of the looks */
+	subscription_answered(fake.subscription, 0, 11, fake.now_ns);
+	ck_assert_uint_eq(fake.verified_count, 0);
+	pump();
+	ck_assert_ptr_nonnull(strstr(fake.log, "~a "));
+	ck_assert_ptr_nonnull(strstr(fake.log, "a=2 . "));
+	ck_assert_uint_eq(fake.reads_of[SUBSCRIPTION_STAT], 3);
+	ck_assert(subscription_wants_probe(fake.subscription));
+	ck_assert(!subscription_wants_probe(fake.subscription));
+	subscription_answered(fake.subscription, 0, 12, fake.now_ns);
+	ck_assert_int_eq(fake.verified_ns, 12);
+}
+END_TEST
+
+START_TEST(refresh_begins_anew_when_the_connection_was_lost)
+{
+	server_create("/app/a", "1");
+	follow_with((struct subscription_options){ .root = "/app" });
+	ck_told("a=1 . ");
+	subscription_refresh(fake.subscription, 10);
+	run();
+	subscription_disconnected(fake.subscription, 0, "");
+	while (fake.reads)
+		item_free(take_read());
+	run();
+	ck_assert(!subscription_wants_probe(fake.subscription));
+	subscription_connected(fake.subscription, 0);
+	pump();
+	ck_assert(subscription_wants_probe(fake.subscription));
+	ck_assert_uint_ge(fake.reads_of[SUBSCRIPTION_STAT], 3);
+	subscription_answered(fake.subscription, 0, 11, fake.now_ns);
+	ck_assert_int_eq(fake.verified_ns, 11);
+}
+END_TEST
+
+START_TEST(refresh_under_pull_is_a_round_behind_a_probe)
+{
+	server_create("/app/a", "1");
+	follow_by_pull();
+	ck_told("a=1 . ");
+	server_set("/app/a", "2");
+	forget_notifications();
+	subscription_refresh(fake.subscription, 10);
+	ck_assert(subscription_wants_probe(fake.subscription));
+	pump();
+	ck_told("");
+	subscription_answered(fake.subscription, 0, 9, fake.now_ns); /* of one that was sent before */
+	pump();
+	ck_told("");
+	subscription_answered(fake.subscription, 0, 11, fake.now_ns);
+	pump();
+	run();
+	pump();
+	ck_told("a=2 . ");
+	ck_assert_int_eq(fake.verified_ns, 11);
+}
+END_TEST
+
 START_TEST(pull_finds_a_root_that_came)
 {
 	server_delete("/app");
@@ -2642,6 +2714,9 @@ static void add_tests(TCase *tcase)
 		pull_finds_a_change_a_creation_and_a_removal,
 		pull_looks_again_after_a_new_session,
 		pull_finds_a_root_that_came,
+		refresh_finds_what_nothing_told_before_it_is_vouched_for,
+		refresh_begins_anew_when_the_connection_was_lost,
+		refresh_under_pull_is_a_round_behind_a_probe,
 		splay_lets_changes_wait_but_not_the_beginning,
 		watches_are_spread_over_lanes,
 		transaction_over_two_lanes_settles_together,
