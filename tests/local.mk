@@ -46,21 +46,22 @@ unit_tests = \
 	%D%/unit/daemon/test_pipeline \
 	%D%/unit/daemon/test_staging
 
+# the long ones first, so that none is waited for at the end
 integration_tests = \
+	%D%/integration/test_etcd \
+	%D%/integration/test_zk_faults \
+	%D%/integration/test_zookeeper_source \
+	%D%/integration/test_partitions \
+	%D%/integration/test_zk_ensemble \
 	%D%/integration/test_apollo \
-	%D%/integration/test_cli \
-	%D%/integration/test_collisions \
 	%D%/integration/test_consistency \
+	%D%/integration/test_removed \
+	%D%/integration/test_layers \
+	%D%/integration/test_full \
 	%D%/integration/test_daemon \
 	%D%/integration/test_death \
-	%D%/integration/test_etcd \
-	%D%/integration/test_full \
-	%D%/integration/test_layers \
-	%D%/integration/test_partitions \
-	%D%/integration/test_removed \
-	%D%/integration/test_zk_ensemble \
-	%D%/integration/test_zk_faults \
-	%D%/integration/test_zookeeper_source
+	%D%/integration/test_cli \
+	%D%/integration/test_collisions
 
 test_scripts = \
 	%D%/integration/test_bench.sh \
@@ -75,10 +76,8 @@ dist_check_SCRIPTS += $(test_scripts)
 dist_noinst_SCRIPTS += %D%/integration/demo %D%/integration/installed.sh %D%/support/chroot-check \
 	%D%/support/check-faults %D%/support/coverage \
 	%D%/support/zk-server %D%/tls/check %D%/tls/client-library %D%/tls/test_tls
-TESTS += $(test_scripts)
-
 if HAVE_CHECK
-TESTS += $(unit_tests) $(integration_tests)
+TESTS += $(integration_tests) $(unit_tests)
 check_PROGRAMS += $(unit_tests) $(integration_tests)
 check_LTLIBRARIES += libsupport.la
 else
@@ -86,6 +85,7 @@ check-local:
 	@echo 'make check needs the Check library (Debian package check): install it and run configure again' >&2
 	@exit 1
 endif
+TESTS += $(test_scripts)
 
 # The demo's reader: linked as any service would be. Built with all else, for ./bootstrap demo.
 noinst_PROGRAMS += %D%/integration/demo_reader
