@@ -56,6 +56,7 @@ integration_tests = \
 	%D%/integration/test_apollo \
 	%D%/integration/test_consistency \
 	%D%/integration/test_removed \
+	%D%/integration/test_reload \
 	%D%/integration/test_layers \
 	%D%/integration/test_full \
 	%D%/integration/test_daemon \

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -255,6 +256,17 @@ static int config_read_fallback(struct config_reader *reader)
 	return 0;
 }
 
+/* So that a schema that was edited is another one. One that is gone meanwhile is loaded by nobody. */
+static void config_stamp_schema(struct config_set *set)
+{
+	struct stat found;
+
+	if (stat(set->schema, &found) < 0)
+		return;
+	set->schema_time = found.st_mtim;
+	set->schema_inode = found.st_ino;
+}
+
 static int config_read_schema(struct config_reader *reader)
 {
 	struct xml_schema *schema = NULL;
@@ -268,8 +280,10 @@ static int config_read_schema(struct config_reader *reader)
 	if (err == ZKCFG_ENOMEM)
 		return config_out_of_memory(reader->message);
 	xml_schema_free(schema);
-	if (err == 0)
+	if (err == 0) {
+		config_stamp_schema(reader->set);
 		return 0;
+	}
 	if (fault.line > 0)
 		snprintf(reason, sizeof(reason), "line %u: %s", fault.line, fault.reason);
 	else
@@ -752,19 +766,56 @@ free_name:
 	return err;
 }
 
+void config_set_free(struct config_set *set)
+{
+	free(set->name);
+	free(set->source);
+	for (size_t i = 0; i < set->source_count; i++)
+		free(set->sources[i].uri);
+	free(set->sources);
+	free(set->schema);
+	free(set->commit_marker);
+	*set = (struct config_set){ .name = NULL };
+}
+
 void config_free(struct config *config)
 {
-	for (size_t i = 0; i < config->set_count; i++) {
-		free(config->sets[i].name);
-		free(config->sets[i].source);
-		for (size_t k = 0; k < config->sets[i].source_count; k++)
-			free(config->sets[i].sources[k].uri);
-		free(config->sets[i].sources);
-		free(config->sets[i].schema);
-		free(config->sets[i].commit_marker);
-	}
+	for (size_t i = 0; i < config->set_count; i++)
+		config_set_free(&config->sets[i]);
 	free(config->sets);
 	free(config->shm_dir);
 	free(config->state_dir);
 	*config = (struct config){ .shm_dir = NULL };
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool sources_equal(const struct config_set *a, const struct config_set *b)
+{
+	if (!text_equal(a->source, b->source) || a->source_count != b->source_count)
+		return false;
+	for (size_t i = 0; i < a->source_count; i++)
+		if (strcmp(a->sources[i].uri, b->sources[i].uri) != 0 ||
+		    a->sources[i].is_fallback != b->sources[i].is_fallback)
+			return false;
+	return true;
+}
+
+static bool limits_equal(const struct xml_limits *a, const struct xml_limits *b)
+{
+	return a->document_bytes == b->document_bytes && a->depth == b->depth && a->elements == b->elements &&
+	       a->attributes == b->attributes && a->value_bytes == b->value_bytes;
+}
+
+bool config_set_equal(const struct config_set *a, const struct config_set *b)
+{
+	return text_equal(a->name, b->name) && sources_equal(a, b) && text_equal(a->schema, b->schema) &&
+	       a->schema_time.tv_sec == b->schema_time.tv_sec && a->schema_time.tv_nsec == b->schema_time.tv_nsec &&
+	       a->schema_inode == b->schema_inode && a->on_delete == b->on_delete &&
+	       text_equal(a->commit_marker, b->commit_marker) && a->debounce_min_ms == b->debounce_min_ms &&
+	       a->debounce_max_ms == b->debounce_max_ms && a->mode == b->mode && a->group == b->group &&
+	       limits_equal(&a->limits, &b->limits);
 }

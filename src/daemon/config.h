@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/message.h"
@@ -42,6 +43,8 @@ struct config_set {
 	struct config_source *sources; /* the lowest layer first */
 	size_t source_count;    /* 0: the one source */
 	char *schema;           /* path of a .rng or .xsd, absolute, could be loaded; NULL: none */
+	struct timespec schema_time; /* when it was changed last, as it was loaded; the next is its inode */
+	uint64_t schema_inode;
 	enum config_on_delete on_delete;
 	char *commit_marker;     /* a document's name; NULL: none */
 	int64_t debounce_min_ms; /* quiet for so long before a commit; 0 */
@@ -70,5 +73,9 @@ int config_load(const char *path, struct config *config, struct message *message
 /* Add the set of one --set NAME=URI. -EINVAL or -ENOMEM with message. */
 int config_add_set(struct config *config, const char *option, struct message *message);
 void config_free(struct config *config);
+
+/* Would a set of the one be as a set of the other? Whatever is said elsewhere. */
+bool config_set_equal(const struct config_set *a, const struct config_set *b);
+void config_set_free(struct config_set *set);
 
 #endif

@@ -273,7 +273,8 @@ bool documents_in_trouble(const struct documents *documents, const char *name)
 	return false;
 }
 
-size_t documents_list_problems(const struct documents *documents, struct zkcfg_candidate *candidates)
+size_t documents_list_problems(const struct documents *documents, struct zkcfg_candidate *candidates,
+			       enum problem_kind *kinds)
 {
 	const struct tracked *entry;
 	size_t count = 0;
@@ -281,11 +282,16 @@ size_t documents_list_problems(const struct documents *documents, struct zkcfg_c
 	for (int pass = 0; pass < 2; pass++) {
 		TAILQ_FOREACH (entry, &documents->problems, problem_link) {
 			const struct problem *problem = &entry->candidate;
+			enum problem_kind kind = entry->candidate_raw ? PROBLEM_REFUSED : PROBLEM_HELD;
 
 			if ((entry->candidate_raw == NULL) != (pass == 1))
 				continue;
-			if (entry->trouble.reason && entry->trouble.since_ns >= problem->since_ns)
+			if (entry->trouble.reason && entry->trouble.since_ns >= problem->since_ns) {
 				problem = &entry->trouble; /* the newer of the two */
+				kind = PROBLEM_UNREAD;
+			}
+			if (kinds)
+				kinds[count] = kind;
 			candidates[count++] = (struct zkcfg_candidate){ .document = entry->name,
 									.reason = problem->reason,
 									.revision = problem->revision,

@@ -28,6 +28,13 @@ struct problem {
 	uint32_t column;
 };
 
+enum problem_kind {
+	PROBLEM_REFUSED, /* it was fetched and is not good */
+	PROBLEM_UNREAD,	 /* the source could not read it */
+	PROBLEM_HELD,	 /* it vanished, or is empty, and stays */
+	PROBLEM_FROZEN	 /* it waits in a frozen set */
+};
+
 /* One document's way. */
 struct tracked {
 	TAILQ_ENTRY(tracked) problem_link; /* in problems, while there is a candidate or trouble */
@@ -95,7 +102,9 @@ bool documents_in_trouble(const struct documents *documents, const char *name);
 /*
  * One a document, problem_count in all: what was refused comes first, as it
  * waits for somebody; then what cannot be read, or is held. Strings are borrowed.
+ * kinds: out, one each, or NULL.
  */
-size_t documents_list_problems(const struct documents *documents, struct zkcfg_candidate *candidates);
+size_t documents_list_problems(const struct documents *documents, struct zkcfg_candidate *candidates,
+			       enum problem_kind *kinds);
 
 #endif

@@ -19,6 +19,8 @@ void hold_describe(enum hold hold, const struct marker *marker, size_t change_co
 		message_set(text,
 			    "%zu %s for the source to be back: they may be half of what changed together",
 			    change_count, wait);
+	else if (hold == HOLD_FROZEN)
+		message_set(text, "%zu %s for the set to be thawed", change_count, wait);
 	else if (hold == HOLD_UNSETTLED)
 		message_set(text, "%zu %s for the source to settle", change_count, wait);
 	else if (!marker->is_there)

@@ -13,6 +13,7 @@ enum hold {
 	HOLD_NOT,
 	HOLD_AWAY,	/* half of what changed together may have been read, and the source is away */
 	HOLD_UNSETTLED, /* the same, and this set is never cut */
+	HOLD_FROZEN,	/* an operator said so */
 	HOLD_MARKER	/* the source has settled; the commit marker is missing, or older than a change */
 };
 

@@ -6,17 +6,20 @@ libdaemon_la_SOURCES = \
 	%D%/accept_older.c %D%/accept_older.h \
 	%D%/config.c %D%/config.h \
 	%D%/documents.c %D%/documents.h \
+	%D%/freeze.c %D%/freeze.h \
 	%D%/hold.c %D%/hold.h \
 	%D%/layers.c %D%/layers.h \
 	%D%/marker.c %D%/marker.h \
 	%D%/notify.c %D%/notify.h \
 	%D%/options.c %D%/options.h \
 	%D%/pipeline.c %D%/pipeline.h \
+	%D%/reload.c %D%/reload.h \
+	%D%/sets.c %D%/sets.h \
 	%D%/staging.c %D%/staging.h \
 	%D%/standing.c %D%/standing.h \
 	%D%/variables.c %D%/variables.h
 nodist_libdaemon_la_SOURCES = %D%/zkcfgd_rng.h
-libdaemon_la_LIBADD = $(EVENT_LIBS) $(SYSTEMD_LIBS)
+libdaemon_la_LIBADD = $(EVENT_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS)
 
 sbin_PROGRAMS += zkcfgd
 zkcfgd_SOURCES = %D%/main.c

@@ -10,10 +10,12 @@
 
 #include <event2/event.h>
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
-#include "daemon/pipeline.h"
+#include "daemon/reload.h"
+#include "daemon/sets.h"
 #include "source/source.h"
 #include "xml/compile.h"
 
@@ -25,33 +27,53 @@ enum { EXIT_CLEAN = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INVALID = 4 };
 
 struct daemon {
 	struct event_base *loop;
-	struct pipeline **pipelines;
-	size_t pipeline_count;
+	struct sets sets;
+	struct reload *reload;
 	struct event *signals[3];
 	char status[160]; /* as systemd was told last */
 };
 
-static void daemon_status(void *user)
+static void daemon_status(struct daemon *daemon)
 {
-	struct daemon *daemon = user;
-	size_t served = 0, stale = 0, candidates = 0, failing = 0;
+	size_t served = 0, stale = 0, candidates = 0, failing = 0, frozen = 0;
 	struct pipeline_state state;
-	char line[sizeof(daemon->status)];
+	char line[sizeof(daemon->status)], ice[40] = "";
 
-	for (size_t i = 0; i < daemon->pipeline_count; i++) {
-		pipeline_state(daemon->pipelines[i], &state);
+	for (size_t i = 0; i < daemon->sets.count; i++) {
+		if (!daemon->sets.running[i]->pipeline)
+			continue;
+		pipeline_state(daemon->sets.running[i]->pipeline, &state);
 		served += state.seq > 0;
 		stale += state.source_state != SOURCE_FOLLOWING;
 		candidates += state.candidate_count;
 		failing += state.is_failing;
+		frozen += state.freeze.is_frozen;
 	}
-	snprintf(line, sizeof(line),
-		 "%zu sets, %zu served, %zu stale, %zu candidates, %zu cannot be committed",
-		 daemon->pipeline_count, served, stale, candidates, failing);
+	if (frozen > 0)
+		snprintf(ice, sizeof(ice), ", %zu FROZEN", frozen);
+	snprintf(line, sizeof(line), "%zu sets, %zu served, %zu stale, %zu candidates, %zu cannot be committed%s",
+		 daemon->sets.count, served, stale, candidates, failing, ice);
 	if (strcmp(line, daemon->status) == 0)
 		return;
 	strcpy(daemon->status, line);
 	notify_status(line);
+}
+
+static void on_changed(void *user)
+{
+	struct daemon *daemon = user;
+
+	daemon_status(daemon);
+	reload_look(daemon->reload);
+}
+
+static void on_committed(void *user, const char *set, uint64_t seq, const struct publisher_change *changes,
+			 size_t change_count)
+{
+	struct daemon *daemon = user;
+
+	(void)seq;
+	reload_committed(daemon->reload, set, changes, change_count);
 }
 
 static void on_end(evutil_socket_t signal, short what, void *user)
@@ -63,11 +85,28 @@ static void on_end(evutil_socket_t signal, short what, void *user)
 	event_base_loopbreak(daemon->loop);
 }
 
+static void on_hangup_done(void *user, enum reload_result result, const json_t *report)
+{
+	struct buffer text = { 0 };
+
+	(void)user;
+	reload_describe(report, &text);
+	log_line(result == RELOAD_DONE ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING, "reload by SIGHUP: %s",
+		 buffer_failed(&text) ? "out of memory" : text.bytes);
+	buffer_free(&text);
+	notify_ready();
+}
+
 static void on_hangup(evutil_socket_t signal, short what, void *user)
 {
-	(void)signal, (void)what, (void)user;
-	log_notice("SIGHUP: nothing is done: sources are followed all the time, and a change of zkcfgd's own "
-		   "configuration needs a restart");
+	struct daemon *daemon = user;
+
+	(void)signal, (void)what;
+	notify_reloading();
+	if (reload_ask(daemon->reload, NULL, "SIGHUP", on_hangup_done, daemon) == 0)
+		return;
+	log_error("SIGHUP: out of memory: nothing is reloaded");
+	notify_ready();
 }
 
 /* A disk that does not answer must not keep us. Nothing but the last last-good is missing. */
@@ -97,30 +136,24 @@ static int daemon_catch(struct daemon *daemon)
 	return 0;
 }
 
-static int daemon_open(struct daemon *daemon, const struct settings *settings)
+static int daemon_open(struct daemon *daemon, const struct options *options, struct settings *settings)
 {
 	struct message message = { "out of memory" };
 	int err = -ENOMEM;
 
 	daemon->loop = event_base_new();
-	daemon->pipelines = calloc(settings->config.set_count + 1, sizeof(struct pipeline *));
-	if (daemon->loop && daemon->pipelines)
+	daemon->sets = (struct sets){ .shm_dir = settings->shm_dir,
+				      .state_dir = settings->state_dir,
+				      .loop = daemon->loop,
+				      .changed = on_changed,
+				      .committed = on_committed,
+				      .user = daemon };
+	if (daemon->loop)
+		daemon->reload = reload_new(options, settings, &daemon->sets);
+	if (daemon->reload)
 		err = daemon_catch(daemon);
-	for (size_t i = 0; i < settings->config.set_count && err == 0; i++) {
-		const struct config_set *set = &settings->config.sets[i];
-		struct pipeline_parts parts = { .set = set,
-						.shm_dir = settings->shm_dir,
-						.state_dir = settings->state_dir,
-						.loop = daemon->loop,
-						.changed = daemon_status,
-						.user = daemon };
-
-		if (set->source)
-			parts.source = source_find(set->source, &message);
-		err = parts.source || !set->source ? pipeline_open(&parts, &daemon->pipelines[i], &message)
-						   : -EINVAL;
-		daemon->pipeline_count += err == 0;
-	}
+	if (err == 0)
+		err = sets_change(&daemon->sets, &settings->config, NULL, NULL, &message);
 	if (err < 0)
 		log_error("%s", message.text);
 	return err;
@@ -128,9 +161,8 @@ static int daemon_open(struct daemon *daemon, const struct settings *settings)
 
 static void daemon_close(struct daemon *daemon)
 {
-	for (size_t i = 0; i < daemon->pipeline_count; i++)
-		pipeline_close(daemon->pipelines[i]);
-	free(daemon->pipelines);
+	sets_close(&daemon->sets);
+	reload_free(daemon->reload);
 	for (size_t i = 0; i < sizeof(daemon->signals) / sizeof(daemon->signals[0]); i++)
 		if (daemon->signals[i])
 			event_free(daemon->signals[i]);
@@ -138,7 +170,7 @@ static void daemon_close(struct daemon *daemon)
 		event_base_free(daemon->loop);
 }
 
-static int daemon_run(const struct settings *settings)
+static int daemon_run(const struct options *options, struct settings *settings)
 {
 	struct daemon daemon = { 0 };
 	int code = EXIT_FAILED;
@@ -146,7 +178,7 @@ static int daemon_run(const struct settings *settings)
 	log_notice("zkcfgd " PACKAGE_VERSION ": %zu set%s, shm dir %s, state dir %s",
 		   settings->config.set_count, settings->config.set_count == 1 ? "" : "s", settings->shm_dir,
 		   settings->state_dir);
-	if (daemon_open(&daemon, settings) == 0) {
+	if (daemon_open(&daemon, options, settings) == 0) {
 		notify_ready();
 		daemon_status(&daemon);
 		event_base_dispatch(daemon.loop);
@@ -178,7 +210,7 @@ static int daemon_start(const struct options *options)
 		       settings.config.set_count == 1 ? "" : "s");
 		code = EXIT_CLEAN;
 	} else {
-		code = daemon_run(&settings);
+		code = daemon_run(options, &settings);
 	}
 	settings_free(&settings);
 	return code;

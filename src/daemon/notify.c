@@ -5,9 +5,16 @@
 #ifdef HAVE_LIBSYSTEMD
 #include <systemd/sd-daemon.h>
 
+#include "base/clock.h"
+
 void notify_ready(void)
 {
 	sd_notify(0, "READY=1");
+}
+
+void notify_reloading(void)
+{
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_monotonic_ns() / 1000));
 }
 
 void notify_status(const char *line)
@@ -21,6 +28,10 @@ void notify_stopping(void)
 }
 #else
 void notify_ready(void)
+{
+}
+
+void notify_reloading(void)
 {
 }
 

@@ -6,6 +6,8 @@
 
 /* Up: every set is open. */
 void notify_ready(void);
+/* Reloading, until the next notify_ready(). */
+void notify_reloading(void);
 /* One line for `systemctl status`. */
 void notify_status(const char *line);
 void notify_stopping(void);

@@ -51,6 +51,9 @@ struct pipeline {
 	struct documents documents;
 	struct marker marker;
 	struct accept_older accept_older;
+	struct freeze freeze;
+	int64_t verified_ns; /* as the source told last, on CLOCK_BOOTTIME; 0: never */
+	bool is_asked;	     /* somebody waits for pipeline_is_current() */
 
 	bool is_published;   /* readers have something */
 	bool is_commit_owed; /* of last-good, even if that is of no document */
@@ -179,6 +182,8 @@ static enum hold pipeline_hold(const struct pipeline *pipeline)
 {
 	if (pipeline_is_lastgood_due(pipeline))
 		return HOLD_NOT;
+	if (pipeline->freeze.is_frozen)
+		return HOLD_FROZEN;
 	if (pipeline->is_settled)
 		return marker_covers(&pipeline->marker, &pipeline->documents) ? HOLD_NOT : HOLD_MARKER;
 	if (!pipeline_is_reached(pipeline->source_state))
@@ -201,13 +206,15 @@ static void detail_add(char *detail, size_t detail_bytes, const char *text)
 static void pipeline_detail(const struct pipeline *pipeline, char *detail, size_t detail_bytes)
 {
 	char cut[96] = "";
-	struct message hold;
+	struct message hold, frozen;
 
+	freeze_describe(&pipeline->freeze, &frozen);
 	if (pipeline->cut_count > 0)
 		snprintf(cut, sizeof(cut), "%llu commits cut: the source did not settle in time",
 			 (unsigned long long)pipeline->cut_count);
 	hold_describe(pipeline_hold(pipeline), &pipeline->marker, pipeline->documents.change_count, &hold);
 	detail[0] = '\0';
+	detail_add(detail, detail_bytes, frozen.text);
 	detail_add(detail, detail_bytes, pipeline->commit_trouble.text);
 	detail_add(detail, detail_bytes, pipeline->segment_trouble.text);
 	detail_add(detail, detail_bytes, pipeline->source_detail);
@@ -232,11 +239,56 @@ static const char *pipeline_sources(const struct pipeline *pipeline, struct buff
 	return buffer_failed(text) ? pipeline->source_text : text->bytes;
 }
 
+/* What waits in a frozen set, behind what was refused. */
+static size_t pipeline_list_frozen(const struct pipeline *pipeline, struct zkcfg_candidate *candidates,
+				   enum problem_kind *kinds)
+{
+	const struct tracked *entry;
+	size_t count = 0;
+
+	TAILQ_FOREACH (entry, &pipeline->documents.changes, change_link) {
+		if (entry->is_problem)
+			continue;
+		if (kinds)
+			kinds[count] = PROBLEM_FROZEN;
+		candidates[count++] = (struct zkcfg_candidate){
+			.document = entry->name,
+			.reason = entry->is_going ? "its removal waits: the set is frozen" :
+						    "it waits: the set is frozen",
+			.revision = entry->pending ? zkcfg_document_revision(entry->pending) : 0,
+			.since_ns = pipeline->freeze.since_ns
+		};
+	}
+	return count;
+}
+
+struct zkcfg_candidate *pipeline_candidates(const struct pipeline *pipeline, size_t *count,
+					    enum problem_kind **kinds)
+{
+	const struct documents *documents = &pipeline->documents;
+	size_t most = documents->problem_count + documents->change_count + 1;
+	struct zkcfg_candidate *candidates = calloc(most, sizeof(*candidates));
+	enum problem_kind *found = kinds ? calloc(most, sizeof(*found)) : NULL;
+
+	*count = 0;
+	if (!candidates || (kinds && !found)) {
+		free(candidates);
+		free(found);
+		return NULL;
+	}
+	*count = documents_list_problems(documents, candidates, found);
+	if (pipeline->freeze.is_frozen)
+		*count += pipeline_list_frozen(pipeline, candidates + *count, found ? found + *count : NULL);
+	if (kinds)
+		*kinds = found;
+	return candidates;
+}
+
 static void pipeline_show_status(struct pipeline *pipeline)
 {
 	struct buffer sources = { 0 };
-	struct zkcfg_candidate *candidates =
-		calloc(pipeline->documents.problem_count + 1, sizeof(*candidates));
+	size_t candidate_count;
+	struct zkcfg_candidate *candidates = pipeline_candidates(pipeline, &candidate_count, NULL);
 	struct publisher_status status = { .source_state = (enum zkcfg_source_state)pipeline->source_state,
 					   .source = pipeline_sources(pipeline, &sources),
 					   .since_ns = pipeline->source_since_ns,
@@ -252,7 +304,7 @@ static void pipeline_show_status(struct pipeline *pipeline)
 
 	pipeline_detail(pipeline, detail, sizeof(detail));
 	status.detail = detail;
-	status.candidate_count = candidates ? documents_list_problems(&pipeline->documents, candidates) : 0;
+	status.candidate_count = candidate_count;
 	publisher_status(pipeline->publisher, &status);
 	free(candidates);
 	buffer_free(&sources);
@@ -357,6 +409,8 @@ static int pipeline_publish(struct pipeline *pipeline, uint64_t *seq, struct mes
 							      .document = entry->pending,
 							      .document_bytes = entry->pending_bytes };
 	err = publisher_commit(pipeline->publisher, changes, count, seq, message);
+	if (err == 0 && pipeline->parts.committed)
+		pipeline->parts.committed(pipeline->parts.user, pipeline->set->name, *seq, changes, count);
 	free(changes);
 	return err;
 }
@@ -804,6 +858,9 @@ static void on_verified(void *user, int64_t boottime_ns)
 	struct pipeline *pipeline = user;
 
 	pipeline->is_synced = true;
+	pipeline->verified_ns = boottime_ns;
+	if (pipeline->is_asked)
+		pipeline_touch_status(pipeline);
 	if (pipeline->is_sweep_owed) { /* trouble may be over, with nothing to settle */
 		pipeline_sweep(pipeline);
 		pipeline_schedule(pipeline);
@@ -973,6 +1030,65 @@ static void pipeline_accept_older(struct pipeline *pipeline)
 }
 
 /*
+ * What an operator asks for
+ */
+
+int64_t pipeline_refresh(struct pipeline *pipeline)
+{
+	int64_t asked_ns = clock_boottime_ns();
+
+	pipeline->is_asked = true;
+	if (pipeline->source)
+		pipeline->source->ops->refresh(pipeline->source);
+	return asked_ns;
+}
+
+bool pipeline_is_current(const struct pipeline *pipeline, int64_t asked_ns)
+{
+	enum hold hold = pipeline_hold(pipeline);
+
+	return pipeline->verified_ns >= asked_ns && pipeline->is_settled && pipeline->refetch_ns == 0 &&
+	       (pipeline->documents.change_count == 0 || hold == HOLD_FROZEN || hold == HOLD_MARKER);
+}
+
+int pipeline_freeze(struct pipeline *pipeline, int64_t until_ns, struct message *message)
+{
+	int err = freeze_begin(&pipeline->freeze, clock_realtime_ns(), until_ns, message);
+	struct message text;
+
+	if (err < 0)
+		return err;
+	freeze_describe(&pipeline->freeze, &text);
+	log_warning("set %s: %s: what arrives waits", pipeline->set->name, text.text);
+	pipeline_schedule(pipeline);
+	pipeline_touch_status(pipeline);
+	return 0;
+}
+
+int pipeline_thaw(struct pipeline *pipeline, struct message *message)
+{
+	bool was_frozen = pipeline->freeze.is_frozen;
+	int err = freeze_end(&pipeline->freeze, message);
+
+	if (err < 0 || !was_frozen)
+		return err;
+	log_warning("set %s: thawed: %zu change%s waited", pipeline->set->name, pipeline->documents.change_count,
+		    pipeline->documents.change_count == 1 ? "" : "s");
+	pipeline_schedule(pipeline);
+	pipeline_touch_status(pipeline);
+	return 0;
+}
+
+/* If that fails, it is tried again each second, and status says so. */
+static void pipeline_thaw_in_time(struct pipeline *pipeline)
+{
+	struct message message;
+
+	if (pipeline_thaw(pipeline, &message) < 0)
+		pipeline->commit_trouble = message;
+}
+
+/*
  * Each second
  */
 
@@ -1003,6 +1119,8 @@ static void on_tick(evutil_socket_t fd, short what, void *user)
 	pipeline_commit_again(pipeline);
 	if (accept_older_take(&pipeline->accept_older))
 		pipeline_accept_older(pipeline);
+	if (freeze_is_over(&pipeline->freeze, clock_realtime_ns()))
+		pipeline_thaw_in_time(pipeline);
 	if (pipeline->refetch_ns > 0 && pipeline->refetch_ns <= clock_monotonic_ns())
 		pipeline_refetch(pipeline);
 	pipeline_store_in_time(pipeline);
@@ -1160,6 +1278,7 @@ static void pipeline_name_source(struct pipeline *pipeline)
 /* One that was left while nobody ran, or that was under way when the one before us ended. */
 static void pipeline_look_for_request(struct pipeline *pipeline)
 {
+	freeze_load(&pipeline->freeze, pipeline->parts.state_dir, pipeline->set->name);
 	accept_older_begin(&pipeline->accept_older, pipeline->parts.state_dir, pipeline->set->name);
 	accept_older_take(&pipeline->accept_older);
 	if (pipeline->accept_older.is_under_way)
@@ -1230,13 +1349,28 @@ void pipeline_state(const struct pipeline *pipeline, struct pipeline_state *stat
 					  .source_state = pipeline->source_state,
 					  .cut_count = pipeline->cut_count,
 					  .repair_count = pipeline->repair_count,
-					  .is_failing = pipeline->commit_trouble.text[0] != '\0' };
+					  .is_failing = pipeline->commit_trouble.text[0] != '\0',
+					  .pending_count = pipeline->documents.change_count,
+					  .source_mode = pipeline->source ? pipeline->source->mode : 0,
+					  .told_ns = pipeline->told_ns,
+					  .asked_ns = pipeline->asked_ns,
+					  .verified_ns = pipeline->verified_ns,
+					  .freeze = pipeline->freeze,
+					  .source = pipeline->source_text,
+					  .detail = pipeline->source_detail };
+}
+
+const struct publisher *pipeline_publisher(const struct pipeline *pipeline)
+{
+	return pipeline->publisher;
 }
 
 const void *pipeline_candidate_raw(const struct pipeline *pipeline, const char *document, size_t *raw_bytes)
 {
 	const struct tracked *entry = documents_find(&pipeline->documents, document);
 
+	if (entry && !entry->candidate_raw && entry->pending && pipeline->freeze.is_frozen)
+		return zkcfg_document_raw(entry->pending, raw_bytes);
 	if (!entry || !entry->candidate_raw)
 		return NULL;
 	*raw_bytes = entry->candidate_raw_bytes;

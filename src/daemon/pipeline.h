@@ -23,6 +23,9 @@
 
 #include "base/message.h"
 #include "daemon/config.h"
+#include "daemon/documents.h"
+#include "daemon/freeze.h"
+#include "publish/publisher.h"
 #include "source/source.h"
 
 struct event_base;
@@ -36,6 +39,9 @@ struct pipeline_parts {
 	const struct source_ops *source; /* NULL, of a set of several: each has what its URI names */
 	struct event_base *loop;
 	void (*changed)(void *user); /* how the set stands may have changed: look at pipeline_state() */
+	/* Published; NULL: nobody wants to know. What is NULL of a change's document was removed. */
+	void (*committed)(void *user, const char *set, uint64_t seq, const struct publisher_change *changes,
+			  size_t change_count);
 	void *user;
 };
 
@@ -56,8 +62,37 @@ struct pipeline_state {
 	uint64_t cut_count;    /* commits that did not wait for the source to settle */
 	uint64_t repair_count; /* of what the source had missed, and its audit found */
 	bool is_failing;       /* the last commit could not be made and is tried again */
+	size_t pending_count;  /* changes that wait for a commit */
+	enum source_mode source_mode; /* 0: not known yet */
+	int64_t told_ns, asked_ns;    /* CLOCK_BOOTTIME; 0: never */
+	int64_t verified_ns;	      /* the source's last word, on CLOCK_BOOTTIME; 0: none */
+	struct freeze freeze;
+	const char *source; /* without secrets; of a set of several sources a line each */
+	const char *detail; /* of the source, for people */
 };
 void pipeline_state(const struct pipeline *pipeline, struct pipeline_state *state);
+
+/* Let the source look at everything now. Returns when that was asked for, on CLOCK_BOOTTIME. */
+int64_t pipeline_refresh(struct pipeline *pipeline);
+/*
+ * Whether all that the source had at that time, or later, was taken: it is
+ * published, or refused, or somebody holds it. changed() is called when it may
+ * have become so.
+ */
+bool pipeline_is_current(const struct pipeline *pipeline, int64_t asked_ns);
+
+/* Commit nothing until then (nanoseconds since 1970; 0: no end). A negative errno with message. */
+int pipeline_freeze(struct pipeline *pipeline, int64_t until_ns, struct message *message);
+int pipeline_thaw(struct pipeline *pipeline, struct message *message);
+
+/*
+ * What was refused, cannot be read or waits in a frozen set; the caller frees
+ * the array. NULL: no memory. kinds: out, one each, his as well; NULL: not wanted.
+ */
+struct zkcfg_candidate *pipeline_candidates(const struct pipeline *pipeline, size_t *count,
+					    enum problem_kind **kinds);
+/* What is published. */
+const struct publisher *pipeline_publisher(const struct pipeline *pipeline);
 
 /* A candidate's bytes as they were fetched; NULL: that document has none. */
 const void *pipeline_candidate_raw(const struct pipeline *pipeline, const char *document, size_t *raw_bytes);

@@ -675,12 +675,12 @@ START_TEST(signal_ends_the_daemon_cleanly)
 }
 END_TEST
 
-START_TEST(hangup_says_what_it_needs_and_goes_on)
+START_TEST(hangup_reads_all_again_and_goes_on)
 {
 	put(ROOT "/a.xml", "<v>1</v>");
 	start_and_follow();
 	ck_assert_int_eq(kill(host.daemon, SIGHUP), 0);
-	UNTIL(strstr(logged(), "notice: SIGHUP: nothing is done"));
+	UNTIL(strstr(logged(), "notice: reload by SIGHUP: done, "));
 	put(ROOT "/a.xml", "<v>2</v>");
 	UNTIL(has_value("a.xml", "2"));
 	stop_daemon();
@@ -1322,7 +1322,7 @@ int main(void)
 	tcase_add_test(one, password_of_the_auth_file_opens_what_is_closed_to_others);
 	tcase_add_test(one, second_daemon_is_refused_with_the_pid_of_the_first);
 	tcase_add_loop_test(one, signal_ends_the_daemon_cleanly, 0, 2);
-	tcase_add_test(one, hangup_says_what_it_needs_and_goes_on);
+	tcase_add_test(one, hangup_reads_all_again_and_goes_on);
 	tcase_add_test(one, end_does_not_wait_for_a_disk_that_hangs);
 	tcase_add_test(one, killed_daemon_leaves_all_to_the_next);
 	tcase_add_loop_test(one, configuration_is_checked_before_anything_is_done, 0,

@@ -110,6 +110,15 @@ void daemon_host_detail(struct daemon_host *host, char *detail, size_t detail_by
 	zkcfg_status_free(status);
 }
 
+uint64_t daemon_host_repairs(struct daemon_host *host)
+{
+	struct zkcfg_status *status = daemon_host_status(host);
+	uint64_t count = status ? zkcfg_status_repair_count(status) : 0;
+
+	zkcfg_status_free(status);
+	return count;
+}
+
 int64_t daemon_host_unverified_ms(struct daemon_host *host)
 {
 	struct zkcfg_status *status = daemon_host_status(host);

@@ -51,6 +51,8 @@ void daemon_host_put(struct daemon_host *host, const char *document, const char 
 bool daemon_host_follows(struct daemon_host *host);
 /* What the daemon says of itself now; "" where it says nothing. */
 void daemon_host_detail(struct daemon_host *host, char *detail, size_t detail_bytes);
+/* What only its audit found. */
+uint64_t daemon_host_repairs(struct daemon_host *host);
 /* Milliseconds since the source last vouched for what is published; -1: never. */
 int64_t daemon_host_unverified_ms(struct daemon_host *host);
 size_t daemon_host_candidate_count(struct daemon_host *host);

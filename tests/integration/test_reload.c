@@ -1,0 +1,359 @@
+/* SPDX-FileCopyrightText: zkcfg authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* zkcfgd's own configuration becomes another while readers read: whole, or not at all. */
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <zkcfg/zkcfg.h>
+
+#include "base/clock.h"
+#include "support/segment_host.h"
+
+#define DEADLINE_NS (30 * CLOCK_NS_PER_S)
+
+static char top[64];
+static pid_t daemon_pid;
+
+static const char *logged(void)
+{
+	static char text[65536];
+	FILE *file = fopen("log", "r");
+	size_t got = 0;
+
+	if (file) {
+		got = fread(text, 1, sizeof(text) - 1, file);
+		fclose(file);
+	}
+	text[got] = '\0';
+	return text;
+}
+
+#define UNTIL(condition)                                                                         \
+	do {                                                                                     \
+		int64_t until_ns = clock_monotonic_ns() + DEADLINE_NS;                           \
+		while (!(condition)) {                                                           \
+			ck_assert_msg(clock_monotonic_ns() < until_ns, "never: %s; the log:\n%s", \
+				      #condition, logged());                                     \
+			usleep(2000);                                                            \
+		}                                                                                \
+	} while (0)
+
+/* By rename, so that nothing is read half. */
+static void put(const char *path, const char *text)
+{
+	FILE *file = fopen("next", "w");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_int_eq(rename("next", path), 0);
+}
+
+#define SET(name, directory, rest) "<set name=\"" name "\" source=\"file://@/" directory "\"" rest "/>"
+
+/* @ is where the test is. */
+static void configure(const char *sets)
+{
+	char text[4096] = "", *at = text;
+
+	at += sprintf(at, "<zkcfgd>\n");
+	for (; *sets; sets++)
+		at += *sets == '@' ? sprintf(at, "%s", top) : sprintf(at, "%c", *sets);
+	sprintf(at, "\n</zkcfgd>\n");
+	put("zkcfgd.xml", text);
+}
+
+static void start_daemon(void)
+{
+	const char *build = getenv("ZKCFG_BUILD");
+	char program[512];
+	int fd;
+
+	snprintf(program, sizeof(program), "%.480s/zkcfgd", build ? build : ".");
+	daemon_pid = fork();
+	ck_assert_int_ge(daemon_pid, 0);
+	if (daemon_pid > 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fd = open("log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0)
+		_exit(126);
+	execl(program, "zkcfgd", "--config", "zkcfgd.xml", "--shm-dir", "shm", "--state-dir", "state", (char *)NULL);
+	_exit(127);
+}
+
+static void begin(void)
+{
+	strcpy(top, "/tmp/zkcfg-reload-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(top));
+	ck_assert_int_eq(chdir(top), 0);
+	ck_assert_int_eq(mkdir("shm", 0755) | mkdir("state", 0755), 0);
+	ck_assert_int_eq(mkdir("one", 0755) | mkdir("two", 0755) | mkdir("three", 0755), 0);
+	put("one/a.xml", "<v>1</v>");
+	put("two/a.xml", "<v>2</v>");
+	put("three/a.xml", "<v>3</v>");
+	daemon_pid = 0;
+}
+
+static void end(void)
+{
+	int how = 0;
+
+	if (daemon_pid > 0) {
+		kill(daemon_pid, SIGTERM);
+		ck_assert_int_eq(waitpid(daemon_pid, &how, 0), daemon_pid);
+	}
+	ck_assert_int_eq(chdir("/"), 0);
+	segment_host_remove(top);
+	ck_assert_msg(how == 0, "zkcfgd ended with %#x", (unsigned int)how);
+}
+
+static bool serves(const char *set, const char *expected)
+{
+	struct zkcfg_snapshot *snapshot = NULL;
+	const char *value = NULL;
+	struct zkcfg *cfg;
+	bool is_so;
+
+	if (zkcfg_open(set, "shm", &cfg) < 0)
+		return false;
+	is_so = zkcfg_pin(cfg, &snapshot) == 0 && zkcfg_get_string(snapshot, "a.xml", "/v", &value) == 0 &&
+		strcmp(value, expected) == 0;
+	zkcfg_unpin(snapshot);
+	zkcfg_close(cfg);
+	return is_so;
+}
+
+static uint64_t seq_of(const char *set, int64_t *pid)
+{
+	struct zkcfg_status *status;
+	struct zkcfg *cfg;
+	uint64_t seq;
+
+	ck_assert_int_eq(zkcfg_open(set, "shm", &cfg), 0);
+	ck_assert_int_eq(zkcfg_status_read(cfg, &status), 0);
+	seq = zkcfg_status_seq(status);
+	*pid = zkcfg_status_daemon_pid(status);
+	zkcfg_status_free(status);
+	zkcfg_close(cfg);
+	return seq;
+}
+
+static void run_two(void)
+{
+	configure(SET("one", "one", "") SET("two", "two", ""));
+	start_daemon();
+	UNTIL(serves("one", "1") && serves("two", "2"));
+}
+
+/* The n-th reload's outcome in the log, from the words behind "reload by SIGHUP: ". */
+static const char *hang_up(void)
+{
+	static char outcome[4096];
+	const char *at = logged(), *last = NULL;
+	size_t before = strlen(at);
+
+	ck_assert_int_eq(kill(daemon_pid, SIGHUP), 0);
+	UNTIL(last = strstr(logged() + before, "reload by SIGHUP: "));
+	last += strlen("reload by SIGHUP: ");
+	UNTIL(strchr(strstr(logged() + before, "reload by SIGHUP: "), '\n'));
+	snprintf(outcome, sizeof(outcome), "%.*s", (int)strcspn(last, "\n"), last);
+	return outcome;
+}
+
+static void assert_outcome(const char *outcome, const char *part)
+{
+	ck_assert_msg(strstr(outcome, part) != NULL, "\"%s\" is not in \"%s\"; the log:\n%s", part, outcome, logged());
+}
+
+START_TEST(nothing_new_is_done)
+{
+	const char *outcome;
+
+	run_two();
+	outcome = hang_up();
+	assert_outcome(outcome, "done, ");
+	assert_outcome(outcome, "; one: seq 1, 0 changed, 0 removed, 0 refused; two: seq 1, 0 changed");
+}
+END_TEST
+
+START_TEST(sets_come_go_and_change_and_the_others_notice_nothing)
+{
+	struct zkcfg *cfg;
+	uint64_t seen = 0, seq;
+	int64_t pid;
+	const char *outcome;
+
+	run_two();
+	ck_assert_int_eq(zkcfg_open("one", "shm", &cfg), 0);
+	seen = zkcfg_seq(cfg);
+	configure(SET("one", "one", "") SET("two", "three", "") SET("three", "three", ""));
+	outcome = hang_up();
+	assert_outcome(outcome, "done, ");
+	assert_outcome(outcome, "; three added; two changed; one: seq 1");
+	ck_assert(serves("three", "3"));
+	UNTIL(serves("two", "3"));
+	ck_assert(!zkcfg_changed(cfg, seen)); /* its readers are where they were */
+	put("one/a.xml", "<v>10</v>");
+	UNTIL(serves("one", "10"));
+	ck_assert(zkcfg_changed(cfg, seen));
+	configure(SET("one", "one", ""));
+	outcome = hang_up();
+	assert_outcome(outcome, "; two, three removed; one: seq 2");
+	ck_assert(serves("two", "3")); /* readers read on */
+	seq = seq_of("two", &pid);
+	ck_assert_int_eq(pid, 0); /* and can see that nobody follows it */
+	put("two/a.xml", "<v>22</v>"); /* newer than what was served, or it would be refused */
+	configure(SET("one", "one", "") SET("two", "two", ""));
+	assert_outcome(hang_up(), "; two added");
+	UNTIL(serves("two", "22"));
+	ck_assert_uint_gt(seq_of("two", &pid), seq);
+	ck_assert_int_eq(pid, daemon_pid);
+	zkcfg_close(cfg);
+}
+END_TEST
+
+/* A document, a set that cannot be begun, and text that is no configuration. */
+START_TEST(what_is_wrong_changes_nothing)
+{
+	static const struct {
+		const char *sets, *part;
+	} wrongs[] = {
+		{ SET("one", "three", "") "<set name=\"two\" soruce=\"x\"/>", "zkcfgd.xml:2:" },
+		{ "<set", "zkcfgd.xml:" },
+		{ SET("one", "three", "") SET("new", "three", " mode=\"0640\" group=\"nobody-has-it\""), "zkcfgd.xml:2:" },
+		{ SET("one", "three", "") SET("blocked", "three", ""), "blocked" },
+	};
+	const char *outcome;
+
+	run_two();
+	put("shm/v1/blocked", ""); /* where its segment would be */
+	configure(wrongs[_i].sets);
+	outcome = hang_up();
+	assert_outcome(outcome, "invalid, ");
+	assert_outcome(outcome, "the configuration stays as it was: ");
+	assert_outcome(outcome, wrongs[_i].part);
+	ck_assert(serves("one", "1") && serves("two", "2"));
+	put("two/a.xml", "<v>20</v>");
+	put("one/a.xml", "<v>10</v>");
+	UNTIL(serves("two", "20") && serves("one", "10"));
+}
+END_TEST
+
+START_TEST(directories_take_a_restart)
+{
+	const char *outcome;
+
+	run_two();
+	put("zkcfgd.xml", "<zkcfgd shm-dir=\"/tmp/elsewhere\"/>");
+	outcome = hang_up();
+	assert_outcome(outcome, "one, two removed"); /* --shm-dir is said on the command line */
+	ck_assert_ptr_null(strstr(outcome, "restart"));
+}
+END_TEST
+
+START_TEST(bad_document_is_named_and_the_good_one_stays)
+{
+	const char *outcome;
+
+	run_two();
+	put("one/a.xml", "<v>\n<w></v>");
+	outcome = hang_up();
+	assert_outcome(outcome, "invalid, ");
+	assert_outcome(outcome, "; one: seq 1, 0 changed, 0 removed, 1 refused; two: seq 1");
+	ck_assert(serves("one", "1"));
+	put("one/a.xml", "<v>4</v>");
+	UNTIL(serves("one", "4"));
+	assert_outcome(hang_up(), "done, ");
+}
+END_TEST
+
+START_TEST(source_that_cannot_be_read_is_told)
+{
+	const char *outcome;
+
+	run_two();
+	ck_assert_int_eq(rename("one", "gone"), 0);
+	outcome = hang_up();
+	assert_outcome(outcome, "unread, ");
+	assert_outcome(outcome, "; one: seq 1, 0 changed, 0 removed, 0 refused, the source cannot be read: ");
+	ck_assert(serves("one", "1"));
+	ck_assert_int_eq(rename("gone", "one"), 0);
+	assert_outcome(hang_up(), "done, ");
+}
+END_TEST
+
+START_TEST(schema_that_was_edited_is_another_one)
+{
+	static const char schema[] = "<element name=\"v\" xmlns=\"http://relaxng.org/ns/structure/1.0\">"
+				     "<%s/></element>";
+	char text[256];
+
+	snprintf(text, sizeof(text), schema, "text");
+	put("v.rng", text);
+	configure(SET("one", "one", " schema=\"v.rng\""));
+	start_daemon();
+	UNTIL(serves("one", "1"));
+	assert_outcome(hang_up(), "done, ");
+	snprintf(text, sizeof(text), schema, "empty");
+	put("v.rng", text);
+	assert_outcome(hang_up(), "; one changed");
+	put("one/a.xml", "<v>text</v>");
+	assert_outcome(hang_up(), "1 refused");
+	ck_assert(serves("one", "1"));
+}
+END_TEST
+
+/* Each signal is answered, or joins one that is; the last state of the configuration is in force. */
+START_TEST(many_at_once_end_with_the_newest)
+{
+	run_two();
+	for (int i = 0; i < 100; i++) {
+		configure(i % 2 ? SET("one", "one", "") : SET("one", "three", ""));
+		ck_assert_int_eq(kill(daemon_pid, SIGHUP), 0);
+	}
+	put("two/a.xml", "<v>22</v>");
+	configure(SET("one", "two", ""));
+	hang_up();
+	UNTIL(serves("one", "22"));
+	ck_assert_int_eq(kill(daemon_pid, 0), 0);
+}
+END_TEST
+
+static Suite *reload_suite(void)
+{
+	Suite *suite = suite_create("reload");
+	TCase *tcase = tcase_create("reload");
+
+	tcase_set_timeout(tcase, 120);
+	tcase_add_checked_fixture(tcase, begin, end);
+	tcase_add_test(tcase, nothing_new_is_done);
+	tcase_add_test(tcase, sets_come_go_and_change_and_the_others_notice_nothing);
+	tcase_add_loop_test(tcase, what_is_wrong_changes_nothing, 0, 4);
+	tcase_add_test(tcase, directories_take_a_restart);
+	tcase_add_test(tcase, bad_document_is_named_and_the_good_one_stays);
+	tcase_add_test(tcase, source_that_cannot_be_read_is_told);
+	tcase_add_test(tcase, schema_that_was_edited_is_another_one);
+	tcase_add_test(tcase, many_at_once_end_with_the_newest);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(reload_suite());
+	int failed;
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
