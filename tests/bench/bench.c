@@ -15,11 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/propagate.h"
 #include "bench/report.h"
 #include "bench/writer.h"
 
 static const struct figure *const groups[] = { figures_read, figures_write, figures_wake, figures_whole,
-						figures_zookeeper };
+						figures_zookeeper, figures_source, figures_fleet };
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 
@@ -274,7 +275,7 @@ int main(int argc, char **argv)
 	const char *json_path = NULL, *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	int option;
 
-	if (figures_zookeeper_watch(argc, argv))
+	if (propagate_watches(argc, argv))
 		return 1;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {

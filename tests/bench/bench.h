@@ -53,8 +53,8 @@ extern const struct figure figures_write[];
 extern const struct figure figures_wake[];
 extern const struct figure figures_whole[];
 extern const struct figure figures_zookeeper[];
-/* This process is not a bench, but one that waits for it; never returns then. */
-bool figures_zookeeper_watch(int argc, char **argv);
+extern const struct figure figures_source[];
+extern const struct figure figures_fleet[];
 
 /* For rows whose peer is LMDB. */
 #ifdef HAVE_LMDB

@@ -8,22 +8,17 @@
 #define THREADED /* for the writer's synchronous calls */
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <zkcfg/zkcfg.h>
 #include <zookeeper/zookeeper.h>
 
 #include "bench/bench.h"
+#include "bench/propagate.h"
 #include "bench/zk_place.h"
 
 #define MANY 10000u
@@ -31,15 +26,6 @@
 #define IDLE_S 10u
 #define PEER_PATH "/peer"
 #define PEER_WINDOW 500
-/* What a process that waits is called with instead of options. */
-#define WATCH_OURS "watch-ours"
-#define WATCH_BARE "watch-bare"
-
-/* What the process that waits tells: the number it has seen, and when. */
-struct sight {
-	int64_t number, at_ns;
-};
-
 static struct zk_place *place_of(struct bench *bench, unsigned znodes)
 {
 	struct zk_place *place = bench_have(bench, &zk_place_kind, bench_count(bench, znodes));
@@ -48,78 +34,7 @@ static struct zk_place *place_of(struct bench *bench, unsigned znodes)
 	return place;
 }
 
-/*
- * A process that tells what it sees, by a pipe. This program anew: a fork alone
- * of one with threads may find a lock of libc taken, for ever.
- */
-static pid_t watcher_begin(const struct zk_place *place, const char *path, int *fd, const char *kind)
-{
-	char number[16];
-	int ends[2];
-	pid_t pid;
-
-	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0)
-		bench_die("no process to wait: %s", strerror(errno));
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		snprintf(number, sizeof(number), "%d", dup(ends[1])); /* which exec leaves open */
-		execl("/proc/self/exe", "bench", kind, place->hosts, place->shm_dir, path, number, NULL);
-		_exit(1);
-	}
-	close(ends[1]);
-	*fd = ends[0];
-	return pid;
-}
-
-static void watcher_end(pid_t pid, int fd)
-{
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	close(fd);
-}
-
-static void tell(int fd, int64_t number)
-{
-	struct sight sight = { .number = number, .at_ns = bench_now_ns() };
-
-	if (write(fd, &sight, sizeof(sight)) != sizeof(sight))
-		_exit(1);
-}
-
-/* When it saw this number. */
-static int64_t await_sight(int fd, int64_t number)
-{
-	struct sight sight;
-
-	do {
-		if (read(fd, &sight, sizeof(sight)) != sizeof(sight))
-			bench_die("the process that waits has ended");
-	} while (sight.number < number);
-	return sight.at_ns;
-}
-
-/* --- who waits ------------------------------------------------------------------- */
-
-static void watch_ours(const char *shm_dir, const char *path, int fd)
-{
-	const char *name = strrchr(path, '/') + 1;
-	struct zkcfg_snapshot *snapshot;
-	struct zkcfg *cfg;
-	int64_t number;
-	uint64_t seen;
-
-	if (zkcfg_open("app", shm_dir, &cfg) < 0)
-		_exit(1);
-	for (;;) {
-		if (zkcfg_pin(cfg, &snapshot) < 0)
-			_exit(1);
-		seen = zkcfg_snapshot_seq(snapshot);
-		if (zkcfg_get_int64(snapshot, name, "/d/@n", &number) == 0)
-			tell(fd, number);
-		zkcfg_unpin(snapshot);
-		zkcfg_wait(cfg, seen, -1, NULL);
-	}
-}
+/* --- who waits without us -------------------------------------------------------- */
 
 struct bare {
 	zhandle_t *zh;
@@ -132,8 +47,8 @@ static void bare_got(int code, const char *value, int length, const struct Stat 
 	const struct bare *bare = data;
 
 	(void)stat;
-	if (code == ZOK && length > 6)
-		tell(bare->fd, strtoll(value + strlen("<d n=\""), NULL, 10));
+	if (code == ZOK && length > 0)
+		propagate_tell(bare->fd, propagate_number(value, (size_t)length));
 }
 
 static void bare_watched(zhandle_t *zh, int type, int state, const char *path, void *context)
@@ -150,7 +65,7 @@ static void no_log(const char *text)
 	(void)text;
 }
 
-static void watch_bare(const char *hosts, const char *path, int fd)
+void watch_zookeeper(const char *hosts, const char *path, int fd)
 {
 	struct bare bare = { .path = path, .fd = fd };
 
@@ -163,56 +78,35 @@ static void watch_bare(const char *hosts, const char *path, int fd)
 		pause();
 }
 
-bool figures_zookeeper_watch(int argc, char **argv)
-{
-	if (argc != 6 || (strcmp(argv[1], WATCH_OURS) != 0 && strcmp(argv[1], WATCH_BARE) != 0))
-		return false;
-	if (strcmp(argv[1], WATCH_OURS) == 0)
-		watch_ours(argv[3], argv[4], atoi(argv[5]));
-	else
-		watch_bare(argv[2], argv[4], atoi(argv[5]));
-	return true;
-}
-
 /* --- propagate: a value is set until it is seen ------------------------------------- */
 
-static int64_t next_number(void)
-{
-	static int64_t number;
+struct change {
+	struct zk_place *place;
+	const char *path;
+};
 
-	return ++number;
+static int64_t change_send(void *user, int64_t number)
+{
+	const struct change *change = user;
+	int64_t began_ns = bench_now_ns();
+
+	zk_place_send(change->place, change->path, number);
+	return began_ns;
 }
 
-static int compare_times(const void *one, const void *other)
+static double propagate(const struct bench *bench, struct zk_place *place, const char *kind, const char *where,
+			const char *path, unsigned percentile)
 {
-	const int64_t *a = one, *b = other;
+	struct change change = { .place = place, .path = path };
+	struct propagation propagation = { .kind = kind,
+					   .where = where,
+					   .path = path,
+					   .change = change_send,
+					   .user = &change,
+					   .count = CHANGES };
 
-	return (*a > *b) - (*a < *b);
-}
-
-/* The percentile of so many changes, in us. */
-static double propagate(struct bench *bench, struct zk_place *place, const char *path, unsigned percentile,
-			const char *kind)
-{
-	unsigned count = bench_count(bench, CHANGES * 2) < 20 ? 5 : CHANGES;
-	int64_t times[CHANGES], number = next_number();
-	pid_t pid;
-	int fd;
-
-	zk_place_write(place, path, number);
-	pid = watcher_begin(place, path, &fd, kind);
-	await_sight(fd, number);
-	for (unsigned i = 0; i < count; i++) {
-		int64_t began_ns = bench_now_ns();
-
-		number = next_number();
-		zk_place_send(place, path, number);
-		times[i] = await_sight(fd, number) - began_ns;
-		usleep(2000);
-	}
-	watcher_end(pid, fd);
-	qsort(times, count, sizeof(*times), compare_times);
-	return (double)times[(count - 1) * percentile / 100] / 1000;
+	zk_place_write(place, path, propagate_next_number()); /* it is there */
+	return propagate_us(bench, &propagation, percentile);
 }
 
 static double propagate_ours(struct bench *bench, unsigned znodes, unsigned percentile)
@@ -222,12 +116,14 @@ static double propagate_ours(struct bench *bench, unsigned znodes, unsigned perc
 
 	zk_place_follow(place);
 	zk_place_path(place->znodes / 2, path);
-	return propagate(bench, place, path, percentile, WATCH_OURS);
+	return propagate(bench, place, PROPAGATE_OURS, place->shm_dir, path, percentile);
 }
 
 static double propagate_bare(struct bench *bench, unsigned znodes, unsigned percentile)
 {
-	return propagate(bench, place_of(bench, znodes), PEER_PATH, percentile, WATCH_BARE);
+	struct zk_place *place = place_of(bench, znodes);
+
+	return propagate(bench, place, PROPAGATE_ZOOKEEPER, place->hosts, PEER_PATH, percentile);
 }
 
 static double propagate_p50_ours(struct bench *bench)
@@ -287,7 +183,7 @@ static double initial_sync_ours(struct bench *bench)
 static double restart_ours(struct bench *bench)
 {
 	struct zk_place *place = place_of(bench, MANY);
-	int64_t began_ns, number = next_number();
+	int64_t began_ns, number = propagate_next_number();
 
 	zk_place_follow(place);
 	zk_place_kill(place);
@@ -306,22 +202,21 @@ static double resync_ours(struct bench *bench)
 {
 	struct zk_place *place = place_of(bench, MANY);
 	char path[ZK_PLACE_PATH_BYTES];
-	int64_t began_ns, seen_ns, number = next_number();
+	int64_t began_ns, seen_ns, number = propagate_next_number();
 	unsigned replaced;
-	pid_t pid;
-	int fd;
+	struct watcher watcher;
 
 	zk_place_follow(place);
 	replaced = zk_place_count_replaced(place);
 	zk_place_path(place->znodes / 2, path);
-	pid = watcher_begin(place, path, &fd, WATCH_OURS);
+	watcher_begin(&watcher, PROPAGATE_OURS, place->shm_dir, path);
 	kill(place->daemon, SIGSTOP);
 	usleep((useconds_t)place->session_timeout_ms * 1500 + 1000000);
 	zk_place_write(place, path, number);
 	began_ns = bench_now_ns();
 	kill(place->daemon, SIGCONT);
-	seen_ns = await_sight(fd, number);
-	watcher_end(pid, fd);
+	seen_ns = watcher_await(&watcher, number);
+	watcher_end(&watcher);
 	if (zk_place_count_replaced(place) == replaced)
 		bench_die("zkcfgd has no new session");
 	return (double)(seen_ns - began_ns) / 1000;
@@ -381,21 +276,20 @@ static double back_ours(struct bench *bench)
 {
 	struct zk_place *place = place_of(bench, 1);
 	char path[ZK_PLACE_PATH_BYTES];
-	int64_t began_ns, seen_ns, number = next_number();
-	pid_t pid;
-	int fd;
+	int64_t began_ns, seen_ns, number = propagate_next_number();
+	struct watcher watcher;
 
 	zk_place_follow(place);
 	zk_place_path(0, path);
-	pid = watcher_begin(place, path, &fd, WATCH_OURS);
+	watcher_begin(&watcher, PROPAGATE_OURS, place->shm_dir, path);
 	zk_place_stop_server(place);
 	usleep(bench->is_quick ? 10000 : 3000000);
 	zk_place_start_server(place);
 	zk_place_connect(place);
 	began_ns = bench_now_ns();
 	zk_place_write(place, path, number);
-	seen_ns = await_sight(fd, number);
-	watcher_end(pid, fd);
+	seen_ns = watcher_await(&watcher, number);
+	watcher_end(&watcher);
 	return (double)(seen_ns - began_ns) / 1000;
 }
 

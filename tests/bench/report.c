@@ -64,7 +64,7 @@ struct report *report_begin(const struct bench *bench)
 
 	report->rows = json_array();
 	print_header(bench);
-	printf("\n%-16s %12s %12s %-7s %9s  %9s  %s\n", "name", "ours", "peer", "unit", "ratio", "wanted",
+	printf("\n%-18s %12s %12s %-7s %9s  %9s  %s\n", "name", "ours", "peer", "unit", "ratio", "wanted",
 	       "peer's name");
 	fflush(stdout);
 	return report;
@@ -79,7 +79,7 @@ void report_row(struct report *report, const struct result *result)
 
 	if (figure->wanted > 0)
 		snprintf(wanted, sizeof(wanted), "<= %g", figure->wanted);
-	printf("%-16s %12.6g %12.6g %-7s %9.4g%c %9s  %s\n", figure->name, result->ours, result->peer,
+	printf("%-18s %12.6g %12.6g %-7s %9.4g%c %9s  %s\n", figure->name, result->ours, result->peer,
 	       figure->unit, ratio, is_beyond ? '!' : ' ', wanted, figure->peer_name);
 	fflush(stdout);
 	report->beyond += is_beyond;
@@ -91,7 +91,7 @@ void report_row(struct report *report, const struct result *result)
 
 void report_left_out(struct report *report, const struct figure *figure)
 {
-	printf("%-16s left out: built without LMDB (Debian package liblmdb-dev)\n", figure->name);
+	printf("%-18s left out: built without LMDB (Debian package liblmdb-dev)\n", figure->name);
 	report->left_out++;
 }
 

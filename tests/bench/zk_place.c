@@ -6,12 +6,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,49 +17,12 @@
 #include <zkcfg/zkcfg.h>
 #include <zookeeper/zookeeper.h>
 
-#define DOCUMENT_BYTES 1024
+#include "bench/process.h"
+#include "bench/propagate.h"
+
 #define WINDOW 500 /* writes under way */
-#define PATIENCE_NS INT64_C(60000000000)
 /* A server that starts may take a connection and not answer: it is left after two thirds of this. */
 #define SESSION_MS 3000
-
-static void patience(int64_t began_ns, const char *what)
-{
-	if (bench_now_ns() - began_ns > PATIENCE_NS)
-		bench_die("in vain for a minute: %s", what);
-	usleep(200);
-}
-
-/* --- processes --------------------------------------------------------------- */
-
-/* A child that dies with us, its output in a file of the place. */
-static pid_t spawn(const struct zk_place *place, const char *log, char *const arguments[])
-{
-	char path[BENCH_PATH_BYTES + 32];
-	pid_t pid = fork();
-	int fd;
-
-	if (pid < 0)
-		bench_die("fork: %s", strerror(errno));
-	if (pid > 0)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(path, sizeof(path), "%s/%s", place->directory, log);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	dup2(fd, STDOUT_FILENO);
-	dup2(fd, STDERR_FILENO);
-	execv(arguments[0], arguments);
-	_exit(127);
-}
-
-static void end(pid_t *pid)
-{
-	if (*pid == 0)
-		return;
-	kill(*pid, SIGKILL);
-	waitpid(*pid, NULL, 0);
-	*pid = 0;
-}
 
 static struct sockaddr_in loopback(int port)
 {
@@ -103,17 +63,17 @@ void zk_place_start_server(struct zk_place *place)
 
 	snprintf(directory, sizeof(directory), "%s/zk", place->directory);
 	snprintf(port, sizeof(port), "%d", place->port);
-	place->server = spawn(place, "server.log", arguments);
+	place->server = process_spawn(place->directory, "server.log", arguments);
 	while (!takes_connections(place->port)) {
 		if (waitpid(place->server, NULL, WNOHANG) == place->server)
 			bench_die("no ZooKeeper server can be started: Debian packages zookeeper, libslf4j-java");
-		patience(began_ns, "a ZooKeeper server");
+		process_patience(began_ns, "a ZooKeeper server");
 	}
 }
 
 void zk_place_stop_server(struct zk_place *place)
 {
-	end(&place->server);
+	process_end(&place->server);
 }
 
 /* --- writing -------------------------------------------------------------------- */
@@ -132,20 +92,12 @@ void zk_place_connect(struct zk_place *place)
 	zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
 	place->writer = zookeeper_init2(place->hosts, NULL, SESSION_MS, NULL, NULL, 0, no_log);
 	while (!place->writer || zoo_state(place->writer) != ZOO_CONNECTED_STATE)
-		patience(began_ns, "a connection to ZooKeeper");
+		process_patience(began_ns, "a connection to ZooKeeper");
 }
 
 void zk_place_path(unsigned znode, char path[ZK_PLACE_PATH_BYTES])
 {
 	snprintf(path, ZK_PLACE_PATH_BYTES, ZK_PLACE_SET "/%05u.xml", znode);
-}
-
-static void compose(char text[DOCUMENT_BYTES], int64_t number)
-{
-	int begin = snprintf(text, DOCUMENT_BYTES, "<d n=\"%lld\">", (long long)number);
-
-	memset(text + begin, 'x', (size_t)(DOCUMENT_BYTES - begin - 4));
-	memcpy(text + DOCUMENT_BYTES - 4, "</d>", 4);
 }
 
 static void ignore_stat(int code, const struct Stat *stat, const void *data)
@@ -166,33 +118,33 @@ static void check(int code, const char *path)
 
 void zk_place_send(struct zk_place *place, const char *path, int64_t number)
 {
-	char text[DOCUMENT_BYTES];
+	char text[PROPAGATE_DOCUMENT_BYTES];
 
-	compose(text, number);
-	check(zoo_aset(place->writer, path, text, DOCUMENT_BYTES, -1, ignore_stat, NULL), path);
+	propagate_compose(text, number);
+	check(zoo_aset(place->writer, path, text, PROPAGATE_DOCUMENT_BYTES, -1, ignore_stat, NULL), path);
 }
 
 void zk_place_write(struct zk_place *place, const char *path, int64_t number)
 {
-	char text[DOCUMENT_BYTES];
+	char text[PROPAGATE_DOCUMENT_BYTES];
 	int code;
 
-	compose(text, number);
-	code = zoo_set(place->writer, path, text, DOCUMENT_BYTES, -1);
+	propagate_compose(text, number);
+	code = zoo_set(place->writer, path, text, PROPAGATE_DOCUMENT_BYTES, -1);
 	if (code == ZNONODE)
-		code = zoo_create(place->writer, path, text, DOCUMENT_BYTES, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0);
+		code = zoo_create(place->writer, path, text, PROPAGATE_DOCUMENT_BYTES, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0);
 	check(code, path);
 }
 
 void zk_place_write_all(struct zk_place *place, int64_t number)
 {
-	char path[ZK_PLACE_PATH_BYTES], text[DOCUMENT_BYTES];
+	char path[ZK_PLACE_PATH_BYTES], text[PROPAGATE_DOCUMENT_BYTES];
 
-	compose(text, number);
+	propagate_compose(text, number);
 	for (unsigned i = 0; i < place->znodes; i++) {
 		zk_place_path(i, path);
 		if (number == 0)
-			check(zoo_acreate(place->writer, path, text, DOCUMENT_BYTES, &ZOO_OPEN_ACL_UNSAFE, 0,
+			check(zoo_acreate(place->writer, path, text, PROPAGATE_DOCUMENT_BYTES, &ZOO_OPEN_ACL_UNSAFE, 0,
 					  ignore_string, NULL),
 			      path);
 		else
@@ -206,28 +158,20 @@ void zk_place_write_all(struct zk_place *place, int64_t number)
 
 void zk_place_start(struct zk_place *place, bool anew)
 {
-	char set[160], state_dir[BENCH_PATH_BYTES + 32];
-	char *const arguments[] = { (char *)(uintptr_t)BENCH_BUILD "/zkcfgd",
-				    (char *)(uintptr_t)"--set",
-				    set,
-				    (char *)(uintptr_t)"--shm-dir",
-				    place->shm_dir,
-				    (char *)(uintptr_t)"--state-dir",
-				    state_dir,
-				    NULL };
+	char uri[160], state_dir[BENCH_PATH_BYTES + 32];
 
 	zk_place_kill(place);
 	place->starts += anew;
-	snprintf(set, sizeof(set), "app=zk://%s" ZK_PLACE_SET "?session_timeout_ms=%u", place->hosts,
+	snprintf(uri, sizeof(uri), "zk://%s" ZK_PLACE_SET "?session_timeout_ms=%u", place->hosts,
 		 place->session_timeout_ms);
 	snprintf(place->shm_dir, sizeof(place->shm_dir), "%s/shm-%u", place->directory, place->starts);
 	snprintf(state_dir, sizeof(state_dir), "%s/state-%u", place->directory, place->starts);
-	place->daemon = spawn(place, "daemon.log", arguments);
+	place->daemon = process_spawn_daemon(place->directory, uri, place->shm_dir, state_dir);
 }
 
 void zk_place_kill(struct zk_place *place)
 {
-	end(&place->daemon);
+	process_end(&place->daemon);
 }
 
 static bool has_all(const struct zkcfg_snapshot *snapshot, unsigned count, int64_t number)
@@ -254,7 +198,7 @@ void zk_place_await_all(struct zk_place *place, int64_t number)
 	uint64_t seen;
 
 	while (zkcfg_open("app", place->shm_dir, &cfg) < 0)
-		patience(began_ns, "the daemon's set");
+		process_patience(began_ns, "the daemon's set");
 	while (!done) {
 		seen = zkcfg_seq(cfg);
 		if (zkcfg_pin(cfg, &snapshot) == 0) {
@@ -264,7 +208,7 @@ void zk_place_await_all(struct zk_place *place, int64_t number)
 		if (!done)
 			zkcfg_wait(cfg, seen, 1000, NULL);
 		if (!done)
-			patience(began_ns, "all documents");
+			process_patience(began_ns, "all documents");
 	}
 	zkcfg_close(cfg);
 }

@@ -148,6 +148,8 @@ static void usage(void)
 	     "  --bytes N        of a znode; default 1024\n"
 	     "  --processes N    that the hosts are in; default 4\n"
 	     "  --splay LIST     a run for each of these durations; default 0s,2s\n"
+	     "  --query TEXT     more options of the hosts' URI, as 'mode=pull&interval=1s'\n"
+	     "  --idle D         nothing changes for so long, last: what the server has to do then\n"
 	     "  --limit D        a host that has not synced, or has not a change, after this has missed it,\n"
 	     "                   and the run ends; default 60s\n"
 	     "  --directory DIR  for the server's data; default /tmp\n"
@@ -172,6 +174,15 @@ static unsigned take_number(const char *option, const char *value, unsigned most
 	if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || number < 1 || number > most)
 		refuse(option, value, expected);
 	return (unsigned)number;
+}
+
+static int64_t take_duration(const char *option, const char *value)
+{
+	int64_t ms;
+
+	if (duration_parse(value, NULL, &ms) < 0)
+		refuse(option, value, "a duration, as 60s");
+	return ms;
 }
 
 static void take_splays(struct options *options, char *list)
@@ -206,7 +217,11 @@ static void take_option(struct options *options, const char *name, char *value)
 		take_splays(options, value);
 	else if (strcmp(name, "directory") == 0)
 		options->base = value;
-	else if (duration_parse(value, NULL, &fleet->limit_ms) < 0 || fleet->limit_ms == 0)
+	else if (strcmp(name, "query") == 0)
+		fleet->query = value;
+	else if (strcmp(name, "idle") == 0)
+		fleet->idle_ms = take_duration(name, value);
+	else if ((fleet->limit_ms = take_duration(name, value)) == 0)
 		refuse(name, value, "a duration, as 60s");
 }
 
@@ -232,6 +247,8 @@ int main(int argc, char **argv)
 		{ "bytes", required_argument, NULL, 0 },
 		{ "processes", required_argument, NULL, 0 },
 		{ "splay", required_argument, NULL, 0 },
+		{ "query", required_argument, NULL, 0 },
+		{ "idle", required_argument, NULL, 0 },
 		{ "limit", required_argument, NULL, 0 },
 		{ "directory", required_argument, NULL, 0 },
 		{ "help", no_argument, NULL, 'h' },
@@ -244,7 +261,8 @@ int main(int argc, char **argv)
 			   .znodes = 10,
 			   .rounds = 10,
 			   .znode_bytes = 1024,
-			   .limit_ms = 60000 },
+			   .limit_ms = 60000,
+			   .query = "" },
 		.base = "/tmp",
 	};
 	int option, at;

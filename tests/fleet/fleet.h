@@ -26,6 +26,8 @@ struct fleet {
 	unsigned hosts, processes, znodes, rounds;
 	size_t znode_bytes;
 	int64_t limit_ms; /* until all are current, of a start and of each change */
+	int64_t idle_ms;  /* so long nothing happens, behind the changes; 0: not */
+	const char *query; /* more options of each host's URI, as "mode=pull&interval=1s"; "": none */
 	char directory[FLEET_PATH_BYTES / 2];
 };
 

@@ -145,13 +145,13 @@ static const struct source_events events = {
 static void follower_open(struct follower *follower, const struct hosts *hosts, unsigned number)
 {
 	struct message message;
-	char uri[160];
+	char uri[512];
 
 	follower->hosts = hosts;
 	follower->host = &hosts->hosts[number];
 	follower->sights = &hosts->sights[(size_t)number * hosts->fleet->znodes];
-	snprintf(uri, sizeof(uri), "zk://%s" FLEET_ROOT "?splay=%s&splay_seed=host-%04u", hosts->server,
-		 hosts->splay, number);
+	snprintf(uri, sizeof(uri), "zk://%s" FLEET_ROOT "?splay=%s&splay_seed=host-%04u%s%s", hosts->server,
+		 hosts->splay, number, *hosts->fleet->query != '\0' ? "&" : "", hosts->fleet->query);
 	if (zookeeper_source.open(uri, &events, follower, &follower->source, &message) < 0)
 		fleet_die("%s: %s", uri, message.text);
 }

@@ -99,6 +99,17 @@ static bool phase_change_all(struct phase *phase)
 	return phase_end_row(phase, &spread, &row);
 }
 
+/* All hosts are current, and nothing changes. */
+static bool phase_idle(struct phase *phase)
+{
+	struct row row = { .what = "idle" };
+	struct spread spread = { .count = phase->fleet->hosts };
+
+	phase_begin_row(phase);
+	usleep((useconds_t)phase->fleet->idle_ms * 1000);
+	return phase_end_row(phase, &spread, &row);
+}
+
 static bool phase_measure(struct phase *phase)
 {
 	struct row *rows = fleet_alloc(phase->fleet->rounds, sizeof(*rows));
@@ -109,7 +120,8 @@ static bool phase_measure(struct phase *phase)
 	if (is_well)
 		report_median(rows, phase->fleet->rounds);
 	free(rows);
-	return is_well && phase_change_all(phase);
+	is_well = is_well && phase_change_all(phase);
+	return is_well && (phase->fleet->idle_ms == 0 || phase_idle(phase));
 }
 
 int phase_run(const struct fleet *fleet, const char *splay)

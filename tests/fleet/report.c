@@ -51,13 +51,15 @@ void report_head(const struct fleet *fleet)
 	printf("# load:    %.2f when it began\n", load);
 	printf("# hosts:   %u in %u processes on this machine, each with a session and a splay of its own\n",
 	       fleet->hosts, fleet->processes);
-	printf("# set:     %u znodes of %zu bytes\n", fleet->znodes, fleet->znode_bytes);
+	printf("# set:     %u znodes of %zu bytes%s%s\n", fleet->znodes, fleet->znode_bytes,
+	       *fleet->query != '\0' ? "; " : "", fleet->query);
 	printf("# server:  one ZooKeeper on this machine, begun anew for each splay; heap 128 MB, no fsync\n"
 	       "# columns: znodes that are read; hosts that are current in time; milliseconds until the\n"
 	       "#          first, the median and the last of them is; milliseconds of CPU until then, of\n"
 	       "#          server and hosts; packets that the server received and sent; the most requests\n"
 	       "#          that waited in one of its queues; the longest time that it had one, ms\n"
-	       "#          median: of each column for itself\n");
+	       "#          median: of each column for itself%s\n",
+	       fleet->idle_ms > 0 ? "; idle: nothing changed" : "");
 #ifndef __OPTIMIZE__
 	printf("# this is built WITHOUT OPTIMISATION: the figures mean nothing\n");
 #endif

@@ -10,7 +10,8 @@ set -u
 bench=${ZKCFG_BUILD:?is set by make check}/tests/bench/bench
 figures="check get_1 get_10k get_handle pin_get get_threads parse_free commit_1_of_10k commit_growth
 	compile_4k compile_100k compile_1m wake wake_1000 attach memory
-	propagate_p50 propagate_p99 propagate_tree_p50 propagate_tree_p99 initial_sync resync restart back idle daemon_memory"
+	propagate_p50 propagate_p99 propagate_tree_p50 propagate_tree_p99 initial_sync resync restart back idle daemon_memory
+	file_p50 file_p99 configmap_p50 configmap_p99 etcd_p50 etcd_p99 push_pull_latency push_pull_load"
 beside_lmdb="get_1 get_10k pin_get commit_1_of_10k attach"
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT

@@ -26,7 +26,7 @@
 #define ARGUMENTS 24
 
 struct etcd_server {
-	char directory[64];
+	char directory[256];
 	char hosts[32], name[16], cluster[256], token[256];
 	char *arguments[ARGUMENTS];
 	size_t argument_count;
@@ -48,12 +48,13 @@ static int free_port(void)
 	return ntohs(address.sin_port);
 }
 
-static struct etcd_server *server_new(int number)
+static struct etcd_server *server_new(const char *below, int number)
 {
 	struct etcd_server *server = calloc(1, sizeof(*server));
 
 	ck_assert_ptr_nonnull(server);
-	strcpy(server->directory, "/tmp/zkcfg-etcd-XXXXXX");
+	ck_assert_uint_lt((size_t)snprintf(server->directory, sizeof(server->directory), "%s/zkcfg-etcd-XXXXXX", below),
+			  sizeof(server->directory));
 	ck_assert_msg(mkdtemp(server->directory) != NULL, "cannot make %s: %s", server->directory,
 		      strerror(errno));
 	server->port = free_port();
@@ -64,14 +65,14 @@ static struct etcd_server *server_new(int number)
 	return server;
 }
 
-void etcd_server_new_cluster(struct etcd_server **servers, size_t count)
+static void new_cluster(const char *below, struct etcd_server **servers, size_t count)
 {
 	char cluster[256] = "";
 
 	for (size_t i = 0; i < count; i++) {
 		size_t used = strlen(cluster);
 
-		servers[i] = server_new((int)i);
+		servers[i] = server_new(below, (int)i);
 		snprintf(cluster + used, sizeof(cluster) - used, "%s%s=http://127.0.0.1:%d", i > 0 ? "," : "",
 			 servers[i]->name, servers[i]->peer_port);
 	}
@@ -79,12 +80,22 @@ void etcd_server_new_cluster(struct etcd_server **servers, size_t count)
 		strcpy(servers[i]->cluster, cluster);
 }
 
-struct etcd_server *etcd_server_new(void)
+void etcd_server_new_cluster(struct etcd_server **servers, size_t count)
+{
+	new_cluster("/tmp", servers, count);
+}
+
+struct etcd_server *etcd_server_new_below(const char *directory)
 {
 	struct etcd_server *server;
 
-	etcd_server_new_cluster(&server, 1);
+	new_cluster(directory, &server, 1);
 	return server;
+}
+
+struct etcd_server *etcd_server_new(void)
+{
+	return etcd_server_new_below("/tmp");
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -243,7 +254,7 @@ static bool serves(const struct etcd_server *server)
 
 void etcd_server_await(struct etcd_server *server)
 {
-	char log[128], text[4096] = "";
+	char log[sizeof(server->directory) + 8], text[4096] = "";
 	FILE *file;
 
 	for (int left = START_MOST_MS; left > 0 && server->pid != 0; left -= 20) {
@@ -292,7 +303,7 @@ void etcd_server_resume(struct etcd_server *server)
 
 static void copy_data(const struct etcd_server *server, const char *from, const char *to)
 {
-	char command[256];
+	char command[sizeof(server->directory) + 64];
 
 	ck_assert_int_eq(server->pid, 0);
 	snprintf(command, sizeof(command), "cd '%s' && rm -rf %s && cp -a %s %s", server->directory, to, from,

@@ -21,6 +21,8 @@ struct etcd_server;
 
 /* A directory and ports, and nothing running yet. Ends with etcd_server_free(). */
 struct etcd_server *etcd_server_new(void);
+/* The same, below a directory of the caller's instead of /tmp. */
+struct etcd_server *etcd_server_new_below(const char *directory);
 /* So many that know each other. */
 void etcd_server_new_cluster(struct etcd_server **servers, size_t count);
 /* Stop it if it runs, and remove the directory. NULL is allowed. */
