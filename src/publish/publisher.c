@@ -661,6 +661,35 @@ static uint64_t changes_bytes(const struct publisher_change *changes, size_t cha
 	return bytes;
 }
 
+static bool publisher_is_wasteful(const struct publisher *publisher)
+{
+	uint64_t live_bytes = publisher->root.live_bytes;
+	uint64_t garbage_bytes = publisher->arena.used_bytes - live_bytes;
+
+	return garbage_bytes > live_bytes && garbage_bytes > GARBAGE_FLOOR_BYTES;
+}
+
+/*
+ * Room for index and root, and for the next few commits. Whoever wrote that much
+ * garbage will do so again: he gets the room for it at once, as each growth costs
+ * him and all readers another mapping.
+ */
+static int publisher_create_arena(const struct publisher *publisher, int dir_fd, uint64_t first_bytes,
+				  struct arena *arena)
+{
+	uint64_t room_bytes = first_bytes / 16 + 4096;
+	bool is_busy = publisher->arena.base && publisher_is_wasteful(publisher);
+	int err = ZKCFG_ENOSPC;
+
+	if (is_busy && room_bytes < GARBAGE_FLOOR_BYTES)
+		err = arena_create(dir_fd, publisher->arena.generation + 1, publisher->segment_id,
+				   first_bytes + GARBAGE_FLOOR_BYTES, publisher->mode, publisher->group, arena);
+	if (err == ZKCFG_ENOSPC)
+		err = arena_create(dir_fd, publisher->arena.generation + 1, publisher->segment_id,
+				   first_bytes + room_bytes, publisher->mode, publisher->group, arena);
+	return err;
+}
+
 /* The next generation, made in the directory at dir_fd, becomes the set's. */
 static int publisher_rewrite(struct publisher *publisher, int dir_fd, const struct publisher_change *changes,
 			     size_t change_count, uint64_t *root_offset)
@@ -670,9 +699,7 @@ static int publisher_rewrite(struct publisher *publisher, int dir_fd, const stru
 	char name[ARENA_NAME_BYTES];
 	int err;
 
-	/* room for index and root, and for the next few commits */
-	err = arena_create(dir_fd, publisher->arena.generation + 1, publisher->segment_id,
-			   first_bytes + first_bytes / 16 + 4096, publisher->mode, publisher->group, &arena);
+	err = publisher_create_arena(publisher, dir_fd, first_bytes, &arena);
 	if (err < 0)
 		return err;
 	err = commit_rewrite(publisher, changes, change_count, &arena, root_offset);
@@ -687,14 +714,6 @@ static int publisher_rewrite(struct publisher *publisher, int dir_fd, const stru
 	publisher->arena = arena;
 	kill_point("rewrite.switched");
 	return 0;
-}
-
-static bool publisher_is_wasteful(const struct publisher *publisher)
-{
-	uint64_t live_bytes = publisher->root.live_bytes;
-	uint64_t garbage_bytes = publisher->arena.used_bytes - live_bytes;
-
-	return garbage_bytes > live_bytes && garbage_bytes > GARBAGE_FLOOR_BYTES;
 }
 
 /* What would be published under a name is a document of that name. */

@@ -72,9 +72,10 @@ static int configmap_read_file(int dir_fd, const char *leaf, const char *name, s
 static int configmap_read_directory(int dir_fd, const char *prefix, unsigned int depth,
 				    struct configmap_file **files);
 
-static int configmap_read_entry(int dir_fd, const char *prefix, const char *leaf, unsigned int depth,
+static int configmap_read_entry(int dir_fd, const char *prefix, const struct dirent *entry, unsigned int depth,
 				struct configmap_file **files)
 {
+	const char *leaf = entry->d_name;
 	char name[PATH_MAX];
 	struct stat stat;
 	int fd;
@@ -83,6 +84,8 @@ static int configmap_read_entry(int dir_fd, const char *prefix, const char *leaf
 		return 0;
 	if (snprintf(name, sizeof(name), "%s%s", prefix, leaf) >= (int)sizeof(name) - 1)
 		return -ENAMETOOLONG;
+	if (entry->d_type == DT_REG)
+		return configmap_read_file(dir_fd, leaf, name, files);
 	if (fstatat(dir_fd, leaf, &stat, 0) < 0)
 		return -errno;
 	if (!S_ISDIR(stat.st_mode))
@@ -110,7 +113,7 @@ static int configmap_read_directory(int dir_fd, const char *prefix, unsigned int
 	}
 	errno = 0;
 	while (err == 0 && (entry = readdir(directory))) {
-		err = configmap_read_entry(dir_fd, prefix, entry->d_name, depth, files);
+		err = configmap_read_entry(dir_fd, prefix, entry, depth, files);
 		errno = 0;
 	}
 	if (err == 0 && errno != 0)
@@ -213,7 +216,7 @@ static int configmap_look_at_all(struct follower *follower)
 	int err, fd;
 
 	if (follower->lookout)
-		follower_watched(follower, lookout_watch(follower->lookout, follower->path, ""));
+		follower_watched(follower, lookout_watch_only(follower->lookout, follower->path, CONFIGMAP_DATA));
 	fd = open(follower->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno;
@@ -226,7 +229,7 @@ static int configmap_look_at_all(struct follower *follower)
 static void configmap_look_at(struct follower *follower, struct folder_file *file)
 {
 	folder_wait_no_more(&follower->folder, file);
-	follower->is_wanted = true;
+	follower_want(follower, false);
 }
 
 static void configmap_happened(struct follower *follower, enum lookout_event event, const char *tag,
@@ -238,7 +241,7 @@ static void configmap_happened(struct follower *follower, enum lookout_event eve
 	if (strcmp(name, CONFIGMAP_DATA) != 0)
 		return;
 	follower->events->contact(follower->user, SOURCE_TOLD);
-	follower->is_wanted = true;
+	follower_want(follower, true);
 	TAILQ_FOREACH (file, &follower->folder.files, link)
 		file->is_suspect = false;
 }

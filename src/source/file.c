@@ -84,7 +84,7 @@ static void file_look(struct file *file, struct folder_file *known, bool is_due)
 	char path[FILE_PATH_BYTES];
 
 	if (known->is_directory) {
-		file->follower.is_wanted = true;
+		follower_want(&file->follower, false);
 		folder_wait_no_more(&file->follower.folder, known);
 		return;
 	}
@@ -333,7 +333,7 @@ static void file_named(struct file *file, enum lookout_event event, const char *
 	known->is_suspect = false;
 	file_path(file, name, path);
 	if (lstat(path, &stat) == 0 && S_ISLNK(stat.st_mode))
-		file->follower.is_wanted = true; /* where it leads is to be watched, too */
+		follower_want(&file->follower, false); /* where it leads is to be watched, too */
 	else if (event == LOOKOUT_WRITTEN)
 		file_look(file, known, false);
 	else

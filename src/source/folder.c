@@ -182,13 +182,13 @@ bool folder_take(struct folder *folder, struct folder_file *file, const struct b
 
 /* --- looking ----------------------------------------------------------------------- */
 
-/* All of it; 0, or a negative errno: -EFBIG. */
-static int folder_read_all(int fd, struct buffer *bytes)
+/* All of it, of which the size is known unless it is 0; 0, or a negative errno: -EFBIG. */
+static int folder_read_all(int fd, size_t size_bytes, struct buffer *bytes)
 {
 	char piece[65536];
 	ssize_t got;
 
-	while ((got = read(fd, piece, sizeof(piece))) != 0) {
+	while ((size_bytes == 0 || bytes->size_bytes < size_bytes) && (got = read(fd, piece, sizeof(piece))) != 0) {
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -215,7 +215,8 @@ static int folder_read_file(int fd, struct buffer *bytes, struct stat *stat)
 		return -errno;
 	if (!S_ISREG(stat->st_mode))
 		return -EISDIR;
-	err = stat->st_size > FOLDER_FILE_MOST_BYTES ? -EFBIG : folder_read_all(fd, bytes);
+	err = stat->st_size > FOLDER_FILE_MOST_BYTES ? -EFBIG :
+						    folder_read_all(fd, (size_t)stat->st_size, bytes);
 	if (err == 0 && fstat(fd, &after) < 0)
 		return -errno;
 	return err == 0 && folder_has_moved(stat, &after) ? -EAGAIN : err;

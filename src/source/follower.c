@@ -39,6 +39,12 @@ void follower_watched(struct follower *follower, int err)
 		follower->is_blind = true;
 }
 
+void follower_want(struct follower *follower, bool is_near)
+{
+	follower->is_near = is_near && (!follower->is_wanted || follower->is_near);
+	follower->is_wanted = true;
+}
+
 /* The root is not there, or not for us. */
 static void follower_is_away(struct follower *follower, int err)
 {
@@ -56,13 +62,12 @@ static void follower_is_away(struct follower *follower, int err)
 		       detail);
 }
 
-static void follower_look_at_all(struct follower *follower)
+/* What is to be watched is watched anew, before all of it is looked at. */
+static int follower_watch_and_look(struct follower *follower)
 {
 	int err;
 
-	follower->is_wanted = follower->is_blind = false;
-	follower->missing = NULL;
-	follower->folder.round++;
+	follower->is_blind = false;
 	if (follower->lookout) {
 		lookout_begin(follower->lookout);
 		follower_watched(follower, lookout_watch_way(follower->lookout, follower->path));
@@ -70,6 +75,20 @@ static void follower_look_at_all(struct follower *follower)
 	err = follower->ops->look_at_all(follower);
 	if (follower->lookout)
 		lookout_end(follower->lookout);
+	return err;
+}
+
+static void follower_look_at_all(struct follower *follower)
+{
+	bool is_near = follower->is_near && follower->lookout && !follower->is_blind;
+	int err;
+
+	follower->is_wanted = follower->is_near = false;
+	follower->missing = NULL;
+	follower->folder.round++;
+	err = is_near ? follower->ops->look_at_all(follower) : follower_watch_and_look(follower);
+	if (is_near && err != 0)
+		err = follower_watch_and_look(follower);
 	if (err != 0) {
 		follower_is_away(follower, err);
 	} else if (follower->state != SOURCE_FOLLOWING) {
@@ -87,7 +106,7 @@ static void follower_happened(void *user, enum lookout_event event, const char *
 		follower->ops->happened(follower, event, tag, name);
 		return;
 	}
-	follower->is_wanted = true;
+	follower_want(follower, false);
 	TAILQ_FOREACH (known, &follower->folder.files, link)
 		known->is_suspect = false; /* who knows which of them it was of */
 }
@@ -125,20 +144,19 @@ static uint64_t follower_random(void)
 
 static void follower_look_in_time(struct follower *follower, int64_t now_ns)
 {
-	int64_t wait_ns = pace_wait_ns(&follower->pace, follower_random());
+	int64_t wait_ns;
 
 	if (now_ns >= follower->next_look_ns) {
 		follower->events->contact(follower->user, SOURCE_ASKED);
 		follower->is_audited = follower->is_settled && !follower_is_pull(follower) && !follower->is_blind;
-		follower->is_wanted = true;
+		follower_want(follower, false);
 	}
 	if (!follower->is_wanted)
 		return;
 	follower_look_at_all(follower);
 	if (!follower->lookout && !follower_is_pull(follower))
 		follower->is_blind = true;
-	if (follower->is_blind)
-		wait_ns = FOLLOWER_BLIND_NS;
+	wait_ns = follower->is_blind ? FOLLOWER_BLIND_NS : pace_wait_ns(&follower->pace, follower_random());
 	follower->next_look_ns = wait_ns == INT64_MAX ? INT64_MAX : now_ns + wait_ns;
 	if (follower->is_audited) {
 		follower_hear(follower);

@@ -40,6 +40,7 @@ struct follower {
 	struct folder folder;
 	struct lookout *lookout; /* NULL: pull, or inotify has no room */
 	bool is_wanted;		 /* all of it is to be looked at */
+	bool is_near;		 /* but the way to the root is as it was, and what is watched */
 	bool is_audited;	 /* what is found now was not announced */
 	bool is_settled;	 /* told at least once */
 	bool is_blind;		 /* some directory could not be watched */
@@ -63,5 +64,8 @@ void follower_end(struct follower *follower);
 
 /* The outcome of watching something; what cannot be watched is looked at more often. */
 void follower_watched(struct follower *follower, int err);
+
+/* All of it is to be looked at; is_near: for what happened in the root, as it is watched. */
+void follower_want(struct follower *follower, bool is_near);
 
 #endif

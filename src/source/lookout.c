@@ -24,6 +24,7 @@ struct watched {
 	int id;
 	unsigned int round;
 	char *tag;	/* of a directory whose files matter */
+	char *only;	/* the one of them that does; NULL: all */
 	bool is_shared; /* there is another tag */
 	char *names;	/* what in it is on somebody's way, each with a '/' behind it */
 };
@@ -39,6 +40,7 @@ struct lookout {
 static void watched_free(struct watched *watched)
 {
 	free(watched->tag);
+	free(watched->only);
 	free(watched->names);
 	free(watched);
 }
@@ -148,8 +150,9 @@ static struct watched *lookout_add(struct lookout *lookout, const char *path, ui
 		*place = watched;
 	}
 	free(watched->tag);
+	free(watched->only);
 	free(watched->names);
-	watched->tag = watched->names = NULL;
+	watched->tag = watched->only = watched->names = NULL;
 	watched->is_shared = false;
 	watched->round = lookout->round;
 	return watched;
@@ -167,6 +170,19 @@ int lookout_watch(struct lookout *lookout, const char *path, const char *tag)
 	}
 	watched->tag = strdup(tag);
 	return watched->tag ? 0 : -ENOMEM;
+}
+
+int lookout_watch_only(struct lookout *lookout, const char *path, const char *name)
+{
+	struct watched *watched = lookout_add(lookout, path, LOOKOUT_ON_THE_WAY);
+
+	if (!watched)
+		return -errno;
+	if (watched->tag)
+		return 0; /* all of it is watched */
+	watched->tag = strdup("");
+	watched->only = strdup(name);
+	return watched->tag && watched->only ? 0 : -ENOMEM;
 }
 
 static bool watched_is_on_the_way(const struct watched *watched, const char *name, size_t length)
@@ -242,8 +258,7 @@ int lookout_watch_way(struct lookout *lookout, const char *path)
 		return -ENAMETOOLONG;
 	for (part = way_part(rest, &length); length > 0; part = way_part(part + length, &length)) {
 		way_part(part + length, &further);
-		err = lookout_watch_part(lookout, done_length > 0 ? done : "/", part, length,
-					 further > 0 ? LOOKOUT_ON_THE_WAY : LOOKOUT_OF_FILES);
+		err = lookout_watch_part(lookout, done_length > 0 ? done : "/", part, length, LOOKOUT_ON_THE_WAY);
 		if (err < 0)
 			return err == -ENOENT || err == -ENOTDIR ? 0 : err;
 		if (length == 1 && *part == '.')
@@ -255,6 +270,11 @@ int lookout_watch_way(struct lookout *lookout, const char *path)
 		done[done_length + 1 + length] = '\0';
 		if (lstat(done, &stat) < 0)
 			return 0; /* as far as there is a way */
+		if (further == 0 && S_ISREG(stat.st_mode)) {
+			*strrchr(done, '/') = '\0';
+			return lookout_watch_part(lookout, done[0] != '\0' ? done : "/", part, length,
+						  LOOKOUT_OF_FILES);
+		}
 		if (S_ISLNK(stat.st_mode)) {
 			if (++links > LOOKOUT_LINKS_MOST)
 				return -ELOOP;
@@ -328,9 +348,9 @@ static void lookout_tell(struct lookout *lookout, const struct inotify_event *ev
 	if (!watched)
 		return; /* it was let go of, and may have told before */
 	if (event->len == 0 || watched_is_on_the_way(watched, event->name, strlen(event->name)) ||
-	    (watched->tag && (watched->is_shared || event->mask & IN_ISDIR)))
+	    (watched->tag && !watched->only && (watched->is_shared || event->mask & IN_ISDIR)))
 		ops->happened(user, LOOKOUT_ELSEWHERE, "", "");
-	else if (watched->tag)
+	else if (watched->tag && (!watched->only || strcmp(watched->only, event->name) == 0))
 		ops->happened(user, lookout_kind(event->mask), watched->tag, event->name);
 }
 
@@ -339,11 +359,14 @@ void lookout_read(struct lookout *lookout, const struct lookout_ops *ops, void *
 	_Alignas(struct inotify_event) char bytes[16384];
 	ssize_t got, at;
 
-	while ((got = read(lookout->fd, bytes, sizeof(bytes))) > 0)
+	do {
+		got = read(lookout->fd, bytes, sizeof(bytes));
 		for (at = 0; at < got;) {
 			const struct inotify_event *event = (const void *)(bytes + at);
 
 			at += (ssize_t)(sizeof(*event) + event->len);
 			lookout_tell(lookout, event, ops, user);
 		}
+		/* what left room for one more was all there was */
+	} while (got > (ssize_t)(sizeof(bytes) - sizeof(struct inotify_event) - NAME_MAX - 1));
 }

@@ -44,6 +44,11 @@ void lookout_begin(struct lookout *lookout);
  * tag. 0 or a negative errno: -ENOSPC is fs.inotify.max_user_watches.
  */
 int lookout_watch(struct lookout *lookout, const char *path, const char *tag);
+/*
+ * The same of one name in it alone, with the tag ""; what becomes of others is not told. Of a
+ * directory that is watched as a whole already, that stays. 0 or a negative errno.
+ */
+int lookout_watch_only(struct lookout *lookout, const char *path, const char *name);
 /* Watch the way to a path, which need not be there; what happens there is LOOKOUT_ELSEWHERE. 0 or a negative errno. */
 int lookout_watch_way(struct lookout *lookout, const char *path);
 void lookout_end(struct lookout *lookout);

@@ -805,6 +805,29 @@ START_TEST(thousands_of_commits_of_one_document_take_no_more_memory)
 }
 END_TEST
 
+/* Each growth would have all readers map it anew. */
+START_TEST(generation_behind_much_garbage_has_room_from_its_beginning)
+{
+	char *xml = malloc(2100);
+	uint64_t begun = 0, ended = 0;
+	uint32_t generation = 0;
+
+	segment_host_open(&host);
+	for (int i = 0; generation <= 3; i++) {
+		sprintf(xml, "<d>%d%02000d</d>", i, 0);
+		segment_host_publish(&host, "n.7", xml);
+		generation = segment_host_generation(&host);
+		if (generation == 3 && begun == 0)
+			begun = generation_bytes();
+		if (generation == 3)
+			ended = generation_bytes();
+	}
+	ck_assert_uint_eq(begun, ended);
+	ck_assert_uint_lt(begun, 1500000);
+	free(xml);
+}
+END_TEST
+
 /* Try to publish a document of about so many bytes. */
 static int try_publish(const char *name, size_t bytes)
 {
@@ -1231,6 +1254,7 @@ int main(void)
 	tcase_add_test(tcase, refused_commits_take_no_memory);
 	tcase_add_test(tcase, commit_of_nothing_is_a_commit);
 	tcase_add_test(tcase, thousands_of_commits_of_one_document_take_no_more_memory);
+	tcase_add_test(tcase, generation_behind_much_garbage_has_room_from_its_beginning);
 	tcase_add_test(tcase, full_memory_keeps_the_last_commit_and_goes_on_when_there_is_room);
 	tcase_add_test(tcase, refused_growth_keeps_the_last_commit);
 	tcase_add_loop_test(tcase, heartbeat_notices_a_removed_segment_and_makes_it_anew, 0, COUNT(removals));

@@ -217,6 +217,41 @@ START_TEST(volume_that_goes_takes_nothing_with_it)
 }
 END_TEST
 
+/* The directory of a version is not watched: what is written into it shows whether all was read. */
+START_TEST(nothing_but_data_has_it_read_again)
+{
+	static const char *const second[] = { "a.xml", "<v>3</v>", NULL };
+
+	follow_first("");
+	put("vol/..data/a.xml", "<v>2</v>");
+	ck_assert_int_eq(mkdir("vol/..2026_11_23_10_00_00.made", 0755), 0);
+	put("vol/beside.xml", "<no-key/>");
+	put("beside", "the volume");
+	ck_assert_int_eq(rmdir("vol/..2026_11_23_10_00_00.made"), 0);
+	source_host_run(&host, 300);
+	ck_assert(HAS("a.xml", "<v>1</v>"));
+	swap(2, second);
+	UNTIL(HAS("a.xml", "<v>3</v>") && is_gone("b.xml"));
+}
+END_TEST
+
+/* Told of together: a new version, and that the way leads to another volume by now. */
+START_TEST(volume_in_place_of_another_is_followed)
+{
+	static const char *const second[] = { "a.xml", "<v>2</v>", NULL };
+	static const char *const third[] = { "a.xml", "<v>3</v>", NULL };
+
+	follow_first("");
+	swap(2, second);
+	ck_assert_int_eq(rename("vol", "before"), 0);
+	ck_assert_int_eq(mkdir("vol", 0755), 0);
+	swap(3, third);
+	UNTIL(HAS("a.xml", "<v>3</v>"));
+	swap(4, second);
+	UNTIL(HAS("a.xml", "<v>2</v>"));
+}
+END_TEST
+
 START_TEST(key_that_cannot_be_read_is_trouble_and_the_rest_goes_on)
 {
 	static const char *const second[] = { "a.xml", "<v>2</v>", "b.xml", "<b>2</b>", NULL };
@@ -325,6 +360,8 @@ static Suite *configmap_suite(void)
 	tcase_add_test(tcase, no_two_versions_are_mixed);
 	tcase_add_test(tcase, volume_that_is_not_mounted_is_waited_for);
 	tcase_add_test(tcase, volume_that_goes_takes_nothing_with_it);
+	tcase_add_test(tcase, nothing_but_data_has_it_read_again);
+	tcase_add_test(tcase, volume_in_place_of_another_is_followed);
 	tcase_add_test(tcase, key_that_cannot_be_read_is_trouble_and_the_rest_goes_on);
 	tcase_add_test(tcase, polling_finds_a_version);
 	tcase_add_test(tcase, refresh_finds_what_nothing_told);
