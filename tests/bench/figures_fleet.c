@@ -13,7 +13,7 @@
 
 #define HOSTS 100u
 #define CHANGES 5u
-#define IDLE_S 20u
+#define IDLE_S 10u
 #define PUSH "mode=push"
 #define PULL "mode=pull&interval=1s"
 #define COLUMN_LAST 6

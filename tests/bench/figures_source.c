@@ -4,6 +4,9 @@
  * From a file, a ConfigMap or etcd to a reader's variable. The peer is a bare
  * process that watches the same way, and reads; ZooKeeper is in
  * figures_zookeeper.c.
+ *
+ * The clock begins when the writer begins: to write the file that is renamed
+ * then, the kubelet's new directory, the request to etcd.
  */
 #include "bench/bench.h"
 #include "bench/propagate.h"
@@ -15,12 +18,13 @@ struct source_kind {
 	const struct bench_kind *place;
 	int64_t (*change)(void *spot, int64_t number);
 	const char *bare;
+	bool is_pair; /* there is no server between who changes and who waits */
 };
 
-static const struct source_kind file = { &file_place_kind, file_place_change, PROPAGATE_FILE };
+static const struct source_kind file = { &file_place_kind, file_place_change, PROPAGATE_FILE, true };
 static const struct source_kind configmap = { &configmap_place_kind, configmap_place_change,
-					      PROPAGATE_CONFIGMAP };
-static const struct source_kind etcd = { &etcd_place_kind, etcd_place_change, PROPAGATE_ETCD };
+					      PROPAGATE_CONFIGMAP, true };
+static const struct source_kind etcd = { &etcd_place_kind, etcd_place_change, PROPAGATE_ETCD, false };
 
 static double source_ours(struct bench *bench, const struct source_kind *kind, unsigned percentile)
 {
@@ -30,7 +34,8 @@ static double source_ours(struct bench *bench, const struct source_kind *kind, u
 					   .path = place->ours.path,
 					   .change = kind->change,
 					   .user = &place->ours,
-					   .count = CHANGES };
+					   .count = CHANGES,
+					   .is_pair = kind->is_pair };
 
 	bench_unpin(bench);
 	return propagate_us(bench, &propagation, percentile);
@@ -44,7 +49,8 @@ static double source_peer(struct bench *bench, const struct source_kind *kind, u
 					   .path = place->peer.path,
 					   .change = kind->change,
 					   .user = &place->peer,
-					   .count = CHANGES };
+					   .count = CHANGES,
+					   .is_pair = kind->is_pair };
 
 	bench_unpin(bench);
 	return propagate_us(bench, &propagation, percentile);

@@ -150,7 +150,11 @@ double propagate_us(const struct bench *bench, const struct propagation *propaga
 	struct watcher watcher;
 
 	propagation->change(propagation->user, number);
+	if (propagation->is_pair)
+		bench_pin(bench, 1); /* which the child inherits */
 	watcher_begin(&watcher, propagation->kind, propagation->where, propagation->path);
+	if (propagation->is_pair)
+		bench_pin(bench, 0);
 	watcher_await(&watcher, number);
 	for (unsigned i = 0; i < count; i++) {
 		usleep(REST_US);

@@ -51,6 +51,7 @@ struct propagation {
 	int64_t (*change)(void *user, int64_t number);
 	void *user;
 	unsigned count; /* of changes, in a full run */
+	bool is_pair;	/* who changes and who waits have a cpu each; else all run where they like */
 };
 
 /* The percentile of all changes, in us. */
