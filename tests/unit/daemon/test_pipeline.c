@@ -32,7 +32,7 @@ static struct fake {
 	struct source source;
 	const struct source_events *events;
 	void *user;
-	unsigned opens, starts, closes;
+	unsigned opens, starts, closes, refreshes;
 	int open_error, start_error;
 	int shown_at_open; /* the state that readers saw when it was opened */
 } fake;
@@ -71,9 +71,17 @@ static void fake_close(struct source *source)
 		fake.closes++;
 }
 
-static const struct source_ops fake_ops = {
-	.scheme = "fake", .open = fake_open, .start = fake_start, .close = fake_close
-};
+static void fake_refresh(struct source *source)
+{
+	ck_assert_ptr_eq(source, &fake.source);
+	fake.refreshes++;
+}
+
+static const struct source_ops fake_ops = { .scheme = "fake",
+					    .open = fake_open,
+					    .start = fake_start,
+					    .refresh = fake_refresh,
+					    .close = fake_close };
 
 /* The host of a test: directories, a loop, a set, and at most one pipeline. */
 static struct host {
@@ -2344,6 +2352,169 @@ START_TEST(request_that_cannot_be_taken_is_not_done)
 }
 END_TEST
 
+/* Frozen sets */
+
+static void freeze_until(int64_t until_ns)
+{
+	struct message message = { "" };
+
+	ck_assert_msg(pipeline_freeze(host.pipeline, until_ns, &message) == 0, "%s", message.text);
+}
+
+static void thaw(void)
+{
+	struct message message = { "" };
+
+	ck_assert_msg(pipeline_thaw(host.pipeline, &message) == 0, "%s", message.text);
+}
+
+START_TEST(what_arrives_in_a_frozen_set_waits_until_it_is_thawed)
+{
+	const void *raw;
+	size_t raw_bytes;
+
+	tell("a.xml", "<v>1</v>", 1);
+	tell("b.xml", "<v>1</v>", 2);
+	settle();
+	freeze_until(0);
+	assert_detail("FROZEN since 20");
+	assert_detail(", until it is thawed");
+	tell("a.xml", "<v>2</v>", 3);
+	settle();
+	run_ms(50);
+	ck_assert_uint_eq(seq(), 1);
+	assert_value("a.xml", "1");
+	ck_assert_uint_eq(candidate_count(), 1);
+	assert_candidate(0, "a.xml", 3, 0, 0, "it waits: the set is frozen");
+	raw = pipeline_candidate_raw(host.pipeline, "a.xml", &raw_bytes);
+	ck_assert_ptr_nonnull(raw);
+	ck_assert_mem_eq(raw, "<v>2</v>", 8);
+	assert_detail("1 change waits for the set to be thawed");
+	thaw();
+	assert_value("a.xml", "2");
+	ck_assert_uint_eq(seq(), 2);
+	assert_logged("warning: set app: thawed: 1 change waited");
+	assert_detail("");
+	thaw(); /* of what is not frozen */
+}
+END_TEST
+
+START_TEST(frozen_set_is_frozen_after_a_restart_and_serves_what_it_did)
+{
+	tell("a.xml", "<v>1</v>", 1);
+	settle();
+	freeze_until(0);
+	tell("a.xml", "<v>2</v>", 3);
+	settle();
+	close_pipeline();
+	segment_host_remove(host.shm_dir);
+	open_pipeline();
+	assert_value("a.xml", "1");
+	tell("a.xml", "<v>2</v>", 3);
+	settle();
+	run_ms(20);
+	assert_value("a.xml", "1");
+	assert_detail("FROZEN since 20");
+	thaw();
+	assert_value("a.xml", "2");
+}
+END_TEST
+
+static bool is_thawed(const void *user)
+{
+	(void)user;
+	return !state().freeze.is_frozen;
+}
+
+START_TEST(set_thaws_when_its_time_has_come)
+{
+	tell("a.xml", "<v>1</v>", 1);
+	settle();
+	freeze_until(clock_realtime_ns() + CLOCK_NS_PER_S / 2);
+	assert_detail(", until 20");
+	tell("a.xml", "<v>2</v>", 3);
+	settle();
+	assert_value("a.xml", "1");
+	run_until(is_thawed, NULL);
+	assert_value("a.xml", "2");
+}
+END_TEST
+
+/* What was held is not let go by an accident. */
+START_TEST(freeze_that_cannot_be_understood_has_no_end)
+{
+	char path[128];
+	FILE *file;
+
+	close_pipeline();
+	snprintf(path, sizeof(path), "%s/app/frozen", host.state_dir);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs("zkcfg-frozen 1 yes", file);
+	fclose(file);
+	open_pipeline();
+	assert_logged("/app/frozen cannot be understood: frozen until it is thawed");
+	assert_detail("FROZEN, until it is thawed");
+	tell("a.xml", "<v>1</v>", 1);
+	settle();
+	ck_assert_uint_eq(seq(), 0);
+	thaw();
+	assert_value("a.xml", "1");
+}
+END_TEST
+
+START_TEST(freeze_that_cannot_be_kept_is_refused)
+{
+	struct message message = { "" };
+	char path[128];
+
+	tell("a.xml", "<v>1</v>", 1);
+	settle();
+	snprintf(path, sizeof(path), "%s/app/frozen.new", host.state_dir);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_lt(pipeline_freeze(host.pipeline, 0, &message), 0);
+	ck_assert_ptr_nonnull(strstr(message.text, "set app cannot be frozen: "));
+	ck_assert_ptr_nonnull(strstr(message.text, "it goes on as before"));
+	ck_assert_int_eq(rmdir(path), 0);
+	freeze_until(0);
+	snprintf(path, sizeof(path), "%s/app/frozen", host.state_dir);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_lt(pipeline_thaw(host.pipeline, &message), 0);
+	ck_assert_ptr_nonnull(strstr(message.text, "it stays frozen"));
+	ck_assert(state().freeze.is_frozen);
+}
+END_TEST
+
+/* Asked for anew */
+
+START_TEST(what_was_asked_for_is_there_when_the_source_has_vouched_for_it)
+{
+	int64_t asked_ns;
+
+	tell("a.xml", "<v>1</v>", 1);
+	settle();
+	verify();
+	asked_ns = pipeline_refresh(host.pipeline);
+	ck_assert_uint_eq(fake.refreshes, 1);
+	ck_assert(!pipeline_is_current(host.pipeline, asked_ns));
+	tell("a.xml", "<v>2</v>", 2);
+	fake.events->verified(fake.user, asked_ns);
+	ck_assert(!pipeline_is_current(host.pipeline, asked_ns)); /* not settled */
+	settle();
+	ck_assert(pipeline_is_current(host.pipeline, asked_ns));
+	assert_value("a.xml", "2");
+	asked_ns = pipeline_refresh(host.pipeline);
+	fake.events->verified(fake.user, asked_ns - 1);
+	ck_assert(!pipeline_is_current(host.pipeline, asked_ns));
+	freeze_until(0);
+	tell("a.xml", "<v>3</v>", 3);
+	settle();
+	fake.events->verified(fake.user, asked_ns);
+	ck_assert(pipeline_is_current(host.pipeline, asked_ns)); /* somebody wants it to wait */
+}
+END_TEST
+
 /* Audit */
 
 START_TEST(repairs_by_the_audit_are_counted_and_told)
@@ -2516,7 +2687,12 @@ int main(void)
 	tcase_add_test(tcase, accepted_changes_may_have_to_wait_for_the_marker);
 	tcase_add_test(tcase, what_is_no_file_is_no_request);
 	tcase_add_test(tcase, request_that_cannot_be_taken_is_not_done);
-	tcase_add_test(tcase, status_says_how_the_set_hears_of_changes);
+	tcase_add_test(tcase, what_arrives_in_a_frozen_set_waits_until_it_is_thawed);
+	tcase_add_test(tcase, frozen_set_is_frozen_after_a_restart_and_serves_what_it_did);
+	tcase_add_test(tcase, set_thaws_when_its_time_has_come);
+	tcase_add_test(tcase, freeze_that_cannot_be_understood_has_no_end);
+	tcase_add_test(tcase, freeze_that_cannot_be_kept_is_refused);
+	tcase_add_test(tcase, what_was_asked_for_is_there_when_the_source_has_vouched_for_it);
 	tcase_add_test(tcase, status_says_how_the_set_hears_of_changes);
 	tcase_add_test(tcase, repairs_by_the_audit_are_counted_and_told);
 	tcase_add_test(tcase, documents_that_come_and_go_leave_nothing_behind);
