@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 unit_tests = \
+	%D%/unit/admin/test_admin \
+	%D%/unit/admin/test_metrics \
+	%D%/unit/admin/test_request \
 	%D%/unit/base/test_buffer \
 	%D%/unit/base/test_clock \
 	%D%/unit/base/test_duration \
@@ -145,6 +148,13 @@ check_LTLIBRARIES += libapollo.la
 libapollo_la_SOURCES = %D%/support/apollo_server.c %D%/support/apollo_server.h
 libapollo_la_LIBADD = $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS)
 %C%_integration_test_apollo_LDADD = libapollo.la $(LDADD) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
+# The control interface in front of a made-up daemon.
+check_LTLIBRARIES += libadminhost.la
+libadminhost_la_SOURCES = %D%/support/admin_host.c %D%/support/admin_host.h
+libadminhost_la_LIBADD = libadmin.la
+%C%_unit_admin_test_admin_LDADD = libadminhost.la $(LDADD)
+%C%_unit_admin_test_metrics_LDADD = libadmin.la $(LDADD)
+%C%_unit_admin_test_request_LDADD = libadmin.la $(LDADD)
 libsupport_la_LIBADD = $(CHECK_LIBS)
 
 # What a test program is linked with unless it says otherwise: the rooms' static
