@@ -3,8 +3,11 @@
 
 unit_tests = \
 	%D%/unit/admin/test_admin \
+	%D%/unit/admin/test_events \
 	%D%/unit/admin/test_metrics \
 	%D%/unit/admin/test_request \
+	%D%/unit/admin/test_rpc \
+	%D%/unit/admin/test_server \
 	%D%/unit/base/test_buffer \
 	%D%/unit/base/test_clock \
 	%D%/unit/base/test_duration \
@@ -153,6 +156,9 @@ check_LTLIBRARIES += libadminhost.la
 libadminhost_la_SOURCES = %D%/support/admin_host.c %D%/support/admin_host.h
 libadminhost_la_LIBADD = libadmin.la
 %C%_unit_admin_test_admin_LDADD = libadminhost.la $(LDADD)
+%C%_unit_admin_test_events_LDADD = libadminhost.la $(LDADD)
+%C%_unit_admin_test_rpc_LDADD = libadminhost.la $(LDADD)
+%C%_unit_admin_test_server_LDADD = libadminhost.la $(LDADD)
 %C%_unit_admin_test_metrics_LDADD = libadmin.la $(LDADD)
 %C%_unit_admin_test_request_LDADD = libadmin.la $(LDADD)
 libsupport_la_LIBADD = $(CHECK_LIBS)

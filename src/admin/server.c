@@ -502,10 +502,14 @@ static void server_on_resume(evutil_socket_t fd, short what, void *user)
 /* No descriptors left, as a rule: asking again at once would only burn time. */
 static void server_on_error(struct evconnlistener *listener, void *user)
 {
+	struct pollfd poller = { .fd = evconnlistener_get_fd(listener), .events = POLLIN };
 	struct timeval pause = { .tv_usec = SERVER_PAUSE_MS * 1000 };
 	struct server *server = user;
 	int err = errno;
 
+	/* accept() says so even where nobody is at the door */
+	if (poll(&poller, 1, 0) == 0)
+		return;
 	if (!event_pending(server->resume, EV_TIMEOUT, NULL))
 		log_warning("control interface: cannot take a connection: %s", strerror(err));
 	server_make_room(server, listener == server->listeners[1]);
