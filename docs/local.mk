@@ -4,6 +4,7 @@
 dist_man_MANS += \
 	%D%/man/libzkcfg.3 \
 	%D%/man/zkcfg.1 \
+	%D%/man/zkcfg-http.7 \
 	%D%/man/zkcfgd.8 \
 	%D%/man/zkcfgd.xml.5
 

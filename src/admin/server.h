@@ -20,7 +20,7 @@
  *   a stream that is not read  stream_bytes            closed, and said in the log
  *
  * evhttp is not used: its 2.1 has no limit for connections nor for the time of a
- * request, answers what is too long with 400, and spins when descriptors run out.
+ * request, answers a head that is too long with 400, and spins when descriptors run out.
  *
  * For one thread, the loop's.
  */

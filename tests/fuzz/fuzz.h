@@ -69,6 +69,19 @@ unsigned fuzz_etcd(const uint8_t *data, size_t size);
  */
 unsigned fuzz_apollo(const uint8_t *data, size_t size);
 
+/*
+ * What a client says to the control interface, in front of a made-up daemon.
+ *
+ *   flags | bytes
+ *
+ * flags: FUZZ_RPC: the body of a right request to /rpc, and not a request;
+ * FUZZ_CUT: said in two halves; FUZZ_LEFT: the client is gone before the answer.
+ */
+#define FUZZ_RPC 1u
+#define FUZZ_CUT 2u
+#define FUZZ_LEFT 4u
+unsigned fuzz_admin(const uint8_t *data, size_t size);
+
 #define fuzz_require(condition)                                                                        \
 	do {                                                                                           \
 		if (!(condition)) {                                                                    \

@@ -5,6 +5,7 @@
 EXTRA_LTLIBRARIES += libfuzz.la
 libfuzz_la_SOURCES = \
 	src/source/apollo_answer.c \
+	%D%/admin.c \
 	%D%/apollo.c \
 	%D%/document.c \
 	%D%/edit.h \
@@ -15,7 +16,7 @@ libfuzz_la_SOURCES = \
 	%D%/read.c %D%/read.h \
 	%D%/segment.c \
 	%D%/xml.c
-libfuzz_la_LIBADD = libpublish.la libxml.la libclient.la libsegment.la libbase.la $(JANSSON_LIBS)
+libfuzz_la_LIBADD = libadmin.la libpublish.la libxml.la libclient.la libsegment.la libbase.la $(JANSSON_LIBS)
 
 # Mappings of files get a guard behind them; see guard.c.
 fuzz_wrap = -Wl,--wrap=mmap,--wrap=munmap,--wrap=mremap
@@ -29,8 +30,12 @@ endif
 %C%_test_seeds_LDADD = libfuzz.la $(LDADD)
 
 # Only %D%/run makes these, with clang: one program a harness.
-EXTRA_PROGRAMS += %D%/fuzz_apollo %D%/fuzz_document %D%/fuzz_etcd %D%/fuzz_generation %D%/fuzz_segment \
-	%D%/fuzz_xml
+EXTRA_PROGRAMS += %D%/fuzz_admin %D%/fuzz_apollo %D%/fuzz_document %D%/fuzz_etcd %D%/fuzz_generation \
+	%D%/fuzz_segment %D%/fuzz_xml
+%C%_fuzz_admin_SOURCES = %D%/libfuzzer.c
+%C%_fuzz_admin_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_HARNESS=fuzz_admin
+%C%_fuzz_admin_LDFLAGS = $(AM_LDFLAGS) $(fuzz_wrap) -fsanitize=fuzzer
+%C%_fuzz_admin_LDADD = libfuzz.la
 %C%_fuzz_apollo_SOURCES = %D%/libfuzzer.c
 %C%_fuzz_apollo_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_HARNESS=fuzz_apollo
 %C%_fuzz_apollo_LDFLAGS = $(AM_LDFLAGS) $(fuzz_wrap) -fsanitize=fuzzer

@@ -32,6 +32,7 @@ static const struct {
 	{ "xml", fuzz_xml, 8 },
 	{ "etcd", fuzz_etcd, 12 },
 	{ "apollo", fuzz_apollo, 10 },
+	{ "admin", fuzz_admin, 20 },
 };
 
 static const char *seeds(const char *harness)
@@ -138,6 +139,19 @@ START_TEST(harness_without_edits_reads_and_takes_over)
 }
 END_TEST
 
+/* That it is the interface which refuses, and not the harness that never gets there. */
+START_TEST(harness_speaks_to_the_interface)
+{
+	static const char request[] = "\x02GET /v1/sets/app HTTP/1.1\r\nHost: h\r\n\r\n";
+	static const char call[] = "\x01{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"reload\"}";
+
+	ck_assert_uint_eq(fuzz_admin((const uint8_t *)request, sizeof(request) - 1), FUZZ_READ | FUZZ_SOUND);
+	ck_assert_uint_eq(fuzz_admin((const uint8_t *)call, sizeof(call) - 1), FUZZ_READ | FUZZ_SOUND);
+	ck_assert_uint_eq(fuzz_admin((const uint8_t *)call, sizeof(call) - 2), FUZZ_READ);
+	ck_assert_uint_eq(fuzz_admin((const uint8_t *)request, sizeof(request) - 3), FUZZ_REFUSED);
+}
+END_TEST
+
 START_TEST(harness_gets_behind_the_checksums)
 {
 	const uint8_t time_ns = offsetof(struct layout_root, time_ns);
@@ -193,6 +207,7 @@ int main(void)
 	tcase_add_test(tcase, kept_inputs_are_of_this_layout);
 	tcase_add_test(tcase, generation_of_any_size_gives_an_error_or_a_value);
 	tcase_add_test(tcase, harness_without_edits_reads_and_takes_over);
+	tcase_add_test(tcase, harness_speaks_to_the_interface);
 	tcase_add_test(tcase, harness_gets_behind_the_checksums);
 	tcase_add_test(tcase, harness_commits_documents_that_are_damaged);
 	suite_add_tcase(suite, tcase);
