@@ -55,7 +55,7 @@ static int listen_directory(const char *path, gid_t group, struct message *messa
 	}
 	*slash = '\0';
 	if (stat(directory, &st) < 0) {
-		err = file_make_dirs(directory, LISTEN_DIRECTORY_MODE);
+		err = file_make_dirs(directory, 0755); /* those above it are for others, too */
 		errno = -err;
 		if (err < 0 || chmod(directory, LISTEN_DIRECTORY_MODE) < 0 ||
 		    (group != (gid_t)-1 && chown(directory, (uid_t)-1, group) < 0) ||

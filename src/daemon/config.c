@@ -338,23 +338,45 @@ static int config_read_mode(struct config_reader *reader)
 	return 0;
 }
 
-static int config_read_group(struct config_reader *reader)
+static int config_read_group_as(struct config_reader *reader, gid_t *gid)
 {
 	const char *text = reader->node.value;
 	struct group *group;
 	char *end;
 	unsigned long number;
 
-	group = getgrnam(text); /* before there are threads */
+	group = getgrnam(text); /* no other thread asks for groups */
 	if (group) {
-		reader->set->group = group->gr_gid;
+		*gid = group->gr_gid;
 		return 0;
 	}
 	number = strtoul(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end != '\0' || number >= (gid_t)-1)
 		return config_fail_value(reader,
 					 "there is no such group: expected a name of group(5), or a number");
-	reader->set->group = (gid_t)number;
+	*gid = (gid_t)number;
+	return 0;
+}
+
+static int config_read_group(struct config_reader *reader)
+{
+	return config_read_group_as(reader, &reader->set->group);
+}
+
+static int config_read_control_group(struct config_reader *reader)
+{
+	reader->config->has_control_group = true;
+	return config_read_group_as(reader, &reader->config->control_group);
+}
+
+static int config_read_listen(struct config_reader *reader)
+{
+	return config_copy(reader, &reader->config->listen);
+}
+
+static int config_read_allow_reload(struct config_reader *reader)
+{
+	reader->config->listen_allow_reload = strcmp(reader->node.value, "yes") == 0;
 	return 0;
 }
 
@@ -456,6 +478,9 @@ static const struct config_rule {
 	{ CONFIG_ROOT_DEPTH, "zkcfgd", "shm-dir", config_read_shm_dir },
 	{ CONFIG_ROOT_DEPTH, "zkcfgd", "state-dir", config_read_state_dir },
 	{ CONFIG_ROOT_DEPTH, "zkcfgd", "log-level", config_read_log_level },
+	{ CONFIG_ROOT_DEPTH, "zkcfgd", "listen", config_read_listen },
+	{ CONFIG_ROOT_DEPTH, "zkcfgd", "listen-allow-reload", config_read_allow_reload },
+	{ CONFIG_ROOT_DEPTH, "zkcfgd", "control-group", config_read_control_group },
 	{ CONFIG_SET_DEPTH, "set", "name", config_read_name },
 	{ CONFIG_SET_DEPTH, "set", "source", config_read_source },
 	{ CONFIG_SET_DEPTH, "set", "schema", config_read_schema },
@@ -785,6 +810,7 @@ void config_free(struct config *config)
 	free(config->sets);
 	free(config->shm_dir);
 	free(config->state_dir);
+	free(config->listen);
 	*config = (struct config){ .shm_dir = NULL };
 }
 

@@ -57,6 +57,10 @@ struct config_set {
 struct config {
 	char *shm_dir;   /* NULL: not said */
 	char *state_dir; /* NULL: not said */
+	char *listen;	 /* NULL: not said */
+	bool listen_allow_reload;
+	bool has_control_group;
+	gid_t control_group;
 	bool log_level_given;
 	enum log_level log_level;
 	struct config_set *sets;

@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "daemon/console.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/reload.h"
@@ -29,6 +30,7 @@ struct daemon {
 	struct event_base *loop;
 	struct sets sets;
 	struct reload *reload;
+	struct console *console;
 	struct event *signals[3];
 	char status[160]; /* as systemd was told last */
 };
@@ -67,13 +69,13 @@ static void on_changed(void *user)
 	reload_look(daemon->reload);
 }
 
-static void on_committed(void *user, const char *set, uint64_t seq, const struct publisher_change *changes,
-			 size_t change_count)
+static void on_committed(void *user, const struct pipeline_commit *commit)
 {
 	struct daemon *daemon = user;
 
-	(void)seq;
-	reload_committed(daemon->reload, set, changes, change_count);
+	reload_committed(daemon->reload, commit);
+	if (daemon->console)
+		console_committed(daemon->console, commit);
 }
 
 static void on_end(evutil_socket_t signal, short what, void *user)
@@ -154,6 +156,8 @@ static int daemon_open(struct daemon *daemon, const struct options *options, str
 		err = daemon_catch(daemon);
 	if (err == 0)
 		err = sets_change(&daemon->sets, &settings->config, NULL, NULL, &message);
+	if (err == 0)
+		err = console_open(settings, &daemon->sets, daemon->reload, &daemon->console, &message);
 	if (err < 0)
 		log_error("%s", message.text);
 	return err;
@@ -161,6 +165,8 @@ static int daemon_open(struct daemon *daemon, const struct options *options, str
 
 static void daemon_close(struct daemon *daemon)
 {
+	console_close(daemon->console);
+	daemon->console = NULL;
 	sets_close(&daemon->sets);
 	reload_free(daemon->reload);
 	for (size_t i = 0; i < sizeof(daemon->signals) / sizeof(daemon->signals[0]); i++)

@@ -20,6 +20,9 @@ const char options_help[] = "usage: zkcfgd --set NAME=URI [--set NAME=URI ...] [
 			    "  -t, --test         check the configuration and exit\n"
 			    "  --shm-dir DIR      where to publish\n"
 			    "  --state-dir DIR    where to keep last-good\n"
+			    "  --listen ADDRESS   answer HTTP there too, as 127.0.0.1:9797; see zkcfg-http(7)\n"
+			    "  --listen-allow-reload\n"
+			    "                     and let it ask for a reload\n"
 			    "  --log-level LEVEL  error, warning, notice, info or debug (default info)\n"
 			    "  -h, --help         show this\n"
 			    "  --version          show the version\n"
@@ -31,7 +34,16 @@ const char options_help[] = "usage: zkcfgd --set NAME=URI [--set NAME=URI ...] [
 			    "  zkcfgd --set app=zk://zk1:2181,zk2:2181,zk3:2181/conf/app\n"
 			    "  zkcfg get app service.xml /service/listen/@port\n";
 
-enum { OPTION_SET = 256, OPTION_CONFIG, OPTION_SHM_DIR, OPTION_STATE_DIR, OPTION_LOG_LEVEL, OPTION_VERSION };
+enum {
+	OPTION_SET = 256,
+	OPTION_CONFIG,
+	OPTION_SHM_DIR,
+	OPTION_STATE_DIR,
+	OPTION_LISTEN,
+	OPTION_LISTEN_ALLOW_RELOAD,
+	OPTION_LOG_LEVEL,
+	OPTION_VERSION
+};
 
 static const struct option long_options[] = {
 	{ "set", required_argument, NULL, OPTION_SET },
@@ -39,6 +51,8 @@ static const struct option long_options[] = {
 	{ "test", no_argument, NULL, 't' },
 	{ "shm-dir", required_argument, NULL, OPTION_SHM_DIR },
 	{ "state-dir", required_argument, NULL, OPTION_STATE_DIR },
+	{ "listen", required_argument, NULL, OPTION_LISTEN },
+	{ "listen-allow-reload", no_argument, NULL, OPTION_LISTEN_ALLOW_RELOAD },
 	{ "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -97,6 +111,12 @@ static int options_take(struct options *options, int option, char **argv, struct
 		return options_take_directory("--shm-dir", &options->shm_dir, message);
 	case OPTION_STATE_DIR:
 		return options_take_directory("--state-dir", &options->state_dir, message);
+	case OPTION_LISTEN:
+		options->listen = optarg;
+		return 0;
+	case OPTION_LISTEN_ALLOW_RELOAD:
+		options->listen_allow_reload = true;
+		return 0;
 	case OPTION_LOG_LEVEL:
 		return options_take_log_level(options, message);
 	case 'h':
@@ -279,6 +299,16 @@ static int settings_find_directories(const struct options *options, struct setti
 			 : settings_default_state_dir(&settings->state_dir, message);
 }
 
+static int settings_take_listen(const struct options *options, struct settings *settings, struct message *message)
+{
+	const char *listen = options->listen ? options->listen : settings->config.listen;
+
+	if (!listen)
+		return 0;
+	settings->listen = strdup(listen);
+	return settings->listen ? 0 : settings_no_memory(message);
+}
+
 int settings_load(const struct options *options, struct settings *settings, struct message *message)
 {
 	struct settings loaded = { .log_level = options->log_level };
@@ -287,10 +317,14 @@ int settings_load(const struct options *options, struct settings *settings, stru
 	err = settings_load_sets(options, &loaded.config, message);
 	if (err == 0)
 		err = settings_find_directories(options, &loaded, message);
+	if (err == 0)
+		err = settings_take_listen(options, &loaded, message);
 	if (err < 0) {
 		settings_free(&loaded);
 		return err;
 	}
+	loaded.listen_allow_reload = options->listen_allow_reload || loaded.config.listen_allow_reload;
+	loaded.control_group = loaded.config.has_control_group ? loaded.config.control_group : (gid_t)-1;
 	if (!options->log_level_given && loaded.config.log_level_given)
 		loaded.log_level = loaded.config.log_level;
 	*settings = loaded;
@@ -302,5 +336,6 @@ void settings_free(struct settings *settings)
 	config_free(&settings->config);
 	free(settings->shm_dir);
 	free(settings->state_dir);
-	settings->shm_dir = settings->state_dir = NULL;
+	free(settings->listen);
+	settings->shm_dir = settings->state_dir = settings->listen = NULL;
 }

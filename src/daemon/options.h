@@ -26,6 +26,8 @@ struct options {
 	const char *config;    /* of the command line; NULL: --set instead */
 	const char *shm_dir;   /* NULL: not said */
 	const char *state_dir; /* NULL: not said */
+	const char *listen;    /* NULL: not said */
+	bool listen_allow_reload;
 	bool log_level_given;
 	enum log_level log_level;
 	const char **sets;     /* NAME=URI each */
@@ -41,6 +43,9 @@ struct settings {
 	struct config config;
 	char *shm_dir;
 	char *state_dir;
+	char *listen; /* "127.0.0.1:9797"; NULL: no TCP */
+	bool listen_allow_reload;
+	gid_t control_group; /* may change things by the control socket; (gid_t)-1: none */
 	enum log_level log_level;
 };
 

@@ -53,6 +53,8 @@ struct pipeline {
 	struct accept_older accept_older;
 	struct freeze freeze;
 	int64_t verified_ns; /* as the source told last, on CLOCK_BOOTTIME; 0: never */
+	uint64_t refused_count, loss_count, reconnect_count;
+	uint64_t expiry_count; /* of sources that were closed */
 	bool is_asked;	     /* somebody waits for pipeline_is_current() */
 
 	bool is_published;   /* readers have something */
@@ -157,6 +159,7 @@ static void candidate_set(struct pipeline *pipeline, struct tracked *entry, cons
 {
 	if (!documents_set_candidate(&pipeline->documents, entry, what, raw, raw_bytes))
 		return;
+	pipeline->refused_count += raw != NULL;
 	pipeline_touch_status(pipeline);
 	pipeline_log_problem(pipeline, entry->name, what);
 }
@@ -392,6 +395,20 @@ static size_t pipeline_committed(struct pipeline *pipeline)
 	return removed_count;
 }
 
+static void pipeline_tell_commit(const struct pipeline *pipeline, uint64_t seq, const struct publisher_change *changes,
+				 size_t count)
+{
+	const struct pipeline_commit commit = { .set = pipeline->set->name,
+						.seq = seq,
+						.changes = changes,
+						.change_count = count,
+						.took_ns = clock_monotonic_ns() -
+							   pipeline->documents.first_change_ns };
+
+	if (pipeline->parts.committed)
+		pipeline->parts.committed(pipeline->parts.user, &commit);
+}
+
 static int pipeline_publish(struct pipeline *pipeline, uint64_t *seq, struct message *message)
 {
 	struct publisher_change *changes = calloc(pipeline->documents.change_count + 1, sizeof(*changes));
@@ -409,8 +426,8 @@ static int pipeline_publish(struct pipeline *pipeline, uint64_t *seq, struct mes
 							      .document = entry->pending,
 							      .document_bytes = entry->pending_bytes };
 	err = publisher_commit(pipeline->publisher, changes, count, seq, message);
-	if (err == 0 && pipeline->parts.committed)
-		pipeline->parts.committed(pipeline->parts.user, pipeline->set->name, *seq, changes, count);
+	if (err == 0)
+		pipeline_tell_commit(pipeline, *seq, changes, count);
 	free(changes);
 	return err;
 }
@@ -886,6 +903,9 @@ static void on_state(void *user, enum source_state state, const char *detail)
 			 detail[0] != '\0' ? ": " : "", detail);
 	if (state != pipeline->source_state)
 		pipeline->source_since_ns = clock_realtime_ns();
+	pipeline->loss_count += is_bad && pipeline_is_reached(pipeline->source_state);
+	pipeline->reconnect_count += pipeline_is_reached(state) && (pipeline->source_state == SOURCE_AWAY ||
+								    pipeline->source_state == SOURCE_REFUSED);
 	if (pipeline_is_reached(state) && !pipeline_is_reached(pipeline->source_state)) {
 		/* it has a first sync's time again, from now, to read what it missed */
 		pipeline->is_synced = false;
@@ -969,8 +989,10 @@ static int pipeline_open_source(struct pipeline *pipeline, struct message *messa
 
 static void pipeline_close_source(struct pipeline *pipeline)
 {
-	if (pipeline->source)
+	if (pipeline->source) {
+		pipeline->expiry_count += pipeline->source->expiry_count;
 		pipeline->source->ops->close(pipeline->source);
+	}
 	pipeline->source = NULL;
 }
 
@@ -1349,6 +1371,11 @@ void pipeline_state(const struct pipeline *pipeline, struct pipeline_state *stat
 					  .source_state = pipeline->source_state,
 					  .cut_count = pipeline->cut_count,
 					  .repair_count = pipeline->repair_count,
+					  .refused_count = pipeline->refused_count,
+					  .loss_count = pipeline->loss_count,
+					  .reconnect_count = pipeline->reconnect_count,
+					  .expiry_count = pipeline->expiry_count +
+							  (pipeline->source ? pipeline->source->expiry_count : 0),
 					  .is_failing = pipeline->commit_trouble.text[0] != '\0',
 					  .pending_count = pipeline->documents.change_count,
 					  .source_mode = pipeline->source ? pipeline->source->mode : 0,

@@ -31,6 +31,15 @@
 struct event_base;
 struct pipeline;
 
+/* What was published; borrowed. */
+struct pipeline_commit {
+	const char *set;
+	uint64_t seq;
+	const struct publisher_change *changes; /* one without a document was removed */
+	size_t change_count;
+	int64_t took_ns; /* since the first of these changes was told */
+};
+
 /* Borrowed until pipeline_close(). */
 struct pipeline_parts {
 	const struct config_set *set;
@@ -39,9 +48,7 @@ struct pipeline_parts {
 	const struct source_ops *source; /* NULL, of a set of several: each has what its URI names */
 	struct event_base *loop;
 	void (*changed)(void *user); /* how the set stands may have changed: look at pipeline_state() */
-	/* Published; NULL: nobody wants to know. What is NULL of a change's document was removed. */
-	void (*committed)(void *user, const char *set, uint64_t seq, const struct publisher_change *changes,
-			  size_t change_count);
+	void (*committed)(void *user, const struct pipeline_commit *commit); /* NULL: nobody wants to know */
 	void *user;
 };
 
@@ -61,6 +68,9 @@ struct pipeline_state {
 	enum source_state source_state;
 	uint64_t cut_count;    /* commits that did not wait for the source to settle */
 	uint64_t repair_count; /* of what the source had missed, and its audit found */
+	uint64_t refused_count; /* versions that were fetched and not taken */
+	uint64_t loss_count, reconnect_count; /* the source was reached and is not, and is again */
+	uint64_t expiry_count;		      /* sessions that expired at the source */
 	bool is_failing;       /* the last commit could not be made and is tried again */
 	size_t pending_count;  /* changes that wait for a commit */
 	enum source_mode source_mode; /* 0: not known yet */

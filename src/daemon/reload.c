@@ -47,6 +47,7 @@ struct reload {
 	json_t *configuration;
 	struct target *targets;
 	size_t target_count;
+	struct reload_history history;
 };
 
 static void on_look(evutil_socket_t fd, short what, void *user);
@@ -147,6 +148,12 @@ static void reload_look_for_restart(struct reload *reload, const struct settings
 		append_name(reload->configuration, "restart", "shm-dir");
 	if (strcmp(read->state_dir, reload->settings->state_dir) != 0)
 		append_name(reload->configuration, "restart", "state-dir");
+	if (strcmp(read->listen ? read->listen : "", reload->settings->listen ? reload->settings->listen : "") != 0)
+		append_name(reload->configuration, "restart", "listen");
+	if (read->listen_allow_reload != reload->settings->listen_allow_reload)
+		append_name(reload->configuration, "restart", "listen-allow-reload");
+	if (read->control_group != reload->settings->control_group)
+		append_name(reload->configuration, "restart", "control-group");
 }
 
 /* With --set there is nothing to be read again. */
@@ -265,17 +272,16 @@ static bool target_is_ended(const struct reload *reload, struct target *target, 
 	return why.text[0] != '\0' && target_fail(target, &why);
 }
 
-void reload_committed(struct reload *reload, const char *set, const struct publisher_change *changes,
-		      size_t change_count)
+void reload_committed(struct reload *reload, const struct pipeline_commit *commit)
 {
 	for (size_t i = 0; i < reload->target_count; i++) {
 		struct target *target = &reload->targets[i];
 
-		if (strcmp(target->set, set) != 0)
+		if (strcmp(target->set, commit->set) != 0)
 			continue;
-		for (size_t k = 0; k < change_count; k++)
-			json_array_append_new(changes[k].document ? target->changed : target->removed,
-					      json_string(changes[k].name));
+		for (size_t k = 0; k < commit->change_count; k++)
+			json_array_append_new(commit->changes[k].document ? target->changed : target->removed,
+					      json_string(commit->changes[k].name));
 	}
 }
 
@@ -353,7 +359,22 @@ static const char *result_word(enum reload_result result)
 	}
 }
 
-static void reload_answer(const struct reload *reload, const struct asker *asker)
+const struct reload_history *reload_history(const struct reload *reload)
+{
+	return &reload->history;
+}
+
+static void reload_remember(struct reload *reload, enum reload_result result)
+{
+	reload->history.count++;
+	reload->history.has_failed = result != RELOAD_DONE;
+	if (result == RELOAD_DONE)
+		reload->history.success_ns = clock_realtime_ns();
+	else
+		reload->history.failure_count++;
+}
+
+static void reload_answer(struct reload *reload, const struct asker *asker)
 {
 	json_t *sets = json_array(), *report;
 	enum reload_result result;
@@ -366,6 +387,7 @@ static void reload_answer(const struct reload *reload, const struct asker *asker
 	report = json_pack("{s:s, s:i, s:I, s:O, s:o}", "result", result_word(result), "code", (int)result, "ms",
 			   (json_int_t)((clock_monotonic_ns() - reload->began_ns) / CLOCK_NS_PER_MS),
 			   "configuration", reload->configuration, "sets", sets);
+	reload_remember(reload, result);
 	if (asker->done)
 		asker->done(asker->user, result, report);
 	json_decref(report);

@@ -59,8 +59,15 @@ void reload_forget(struct reload *reload, const void *user);
 /* Something may have come to its end. */
 void reload_look(struct reload *reload);
 /* What is committed meanwhile belongs to the report. */
-void reload_committed(struct reload *reload, const char *set, const struct publisher_change *changes,
-		      size_t change_count);
+void reload_committed(struct reload *reload, const struct pipeline_commit *commit);
+/* How reloads ended. */
+struct reload_history {
+	uint64_t count, failure_count;
+	int64_t success_ns; /* when the last one that was done ended, since 1970; 0: none */
+	bool has_failed;    /* the last one was not */
+};
+const struct reload_history *reload_history(const struct reload *reload);
+
 /* A report in a line, for the log. */
 void reload_describe(const json_t *report, struct buffer *text);
 

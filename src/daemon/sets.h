@@ -30,8 +30,7 @@ struct sets {
 	const char *state_dir;
 	struct event_base *loop;
 	void (*changed)(void *user);
-	void (*committed)(void *user, const char *set, uint64_t seq, const struct publisher_change *changes,
-			  size_t change_count);
+	void (*committed)(void *user, const struct pipeline_commit *commit);
 	void *user;
 };
 

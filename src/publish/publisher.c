@@ -43,6 +43,7 @@ struct publisher {
 	struct control control;
 	struct notify notify;
 	struct arena arena; /* base NULL: no generation yet */
+	uint64_t compaction_count;
 	uint64_t root_offset;
 	struct layout_root root; /* of the newest commit; zeros: none */
 	uint64_t least_seq; /* commits are behind it: readers of a segment set aside have seen this one */
@@ -758,8 +759,10 @@ int publisher_commit(struct publisher *publisher, const struct publisher_change 
 	kill_point("commit.shown");
 	notify_commit(publisher->dir_fd);
 	kill_point("commit.told");
-	if (publisher->arena.generation != generation)
+	if (publisher->arena.generation != generation) {
+		publisher->compaction_count += generation > 0;
 		publisher_sweep(publisher->dir_fd, publisher->arena.generation);
+	}
 	if (seq)
 		*seq = publisher->root.seq;
 	return 0;
@@ -883,6 +886,14 @@ int publisher_heartbeat(struct publisher *publisher, struct message *message)
 void publisher_verified(struct publisher *publisher, int64_t boottime_ns)
 {
 	control_set_verified(&publisher->control, boottime_ns);
+}
+
+void publisher_usage(const struct publisher *publisher, struct publisher_usage *usage)
+{
+	*usage = (struct publisher_usage){ .live_bytes = publisher->root.live_bytes,
+					   .compaction_count = publisher->compaction_count };
+	if (publisher->arena.used_bytes > usage->live_bytes)
+		usage->garbage_bytes = publisher->arena.used_bytes - usage->live_bytes;
 }
 
 void publisher_contact(struct publisher *publisher, const struct control_contact *contact)

@@ -81,6 +81,14 @@ void publisher_verified(struct publisher *publisher, int64_t boottime_ns);
 /* How the set hears of changes, and when it last did. */
 void publisher_contact(struct publisher *publisher, const struct control_contact *contact);
 
+/* Of the generation that is written now. */
+struct publisher_usage {
+	uint64_t live_bytes;
+	uint64_t garbage_bytes;
+	uint64_t compaction_count; /* since the publisher was opened */
+};
+void publisher_usage(const struct publisher *publisher, struct publisher_usage *usage);
+
 struct publisher_status {
 	enum zkcfg_source_state source_state;
 	const char *source; /* URI without secrets */

@@ -122,6 +122,7 @@ enum source_mode { SOURCE_PUSH = 1, SOURCE_PULL = 2, SOURCE_PUSH_AND_PULL = 3 };
 struct source {
 	const struct source_ops *ops;
 	enum source_mode mode; /* what the URI asked for; set by open(), where it is not known before start(), by then */
+	uint64_t expiry_count; /* sessions that expired, where there are such; since open() */
 };
 
 /* The source that a URI's scheme names; NULL and message with the list of them if none. */

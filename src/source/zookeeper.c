@@ -122,6 +122,7 @@ static void zookeeper_advance(struct zookeeper *zookeeper)
 		if (wanted_ns < next_ns)
 			next_ns = wanted_ns;
 	}
+	zookeeper->source.expiry_count = zookeeper->common.expiry_count;
 	zookeeper_set_timer(zookeeper, next_ns - now_ns);
 }
 

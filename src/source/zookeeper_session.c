@@ -311,6 +311,7 @@ static void session_changed(struct zookeeper_session *session, int state, int64_
 	}
 	session_disconnected(session, now_ns);
 	if (state == ZOO_EXPIRED_SESSION_STATE) {
+		session->common->expiry_count++;
 		session->replace_reason = "the old one has expired";
 	} else if (state == ZOO_AUTH_FAILED_STATE) {
 		subscription_refused(session->common->subscription, session->lane,

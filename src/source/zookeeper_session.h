@@ -30,6 +30,7 @@ struct zookeeper_common {
 	char *secret;
 	struct subscription *subscription;
 	struct mailbox *mailbox;
+	uint64_t expiry_count; /* sessions that expired */
 	uint64_t handle_count; /* ever opened: each has a number of its own */
 };
 

@@ -28,7 +28,7 @@ declare -A alone=(
 	[xml]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<libxml/'
 	[source]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<zookeeper/'
 	[segment]='stdatomic\.h|__atomic_|__sync_|_Atomic|[^_[:alnum:]]atomic_(load|store|exchange|fetch|compare)'
-	["source cli admin"]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<jansson\.h>'
+	["source cli admin daemon"]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<jansson\.h>'
 	[http]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<curl/'
 )
 
@@ -109,6 +109,7 @@ expect accepted source '#include <zookeeper/zookeeper.h>'
 expect accepted source '#include <jansson.h>'
 expect accepted cli '#include <jansson.h>'
 expect accepted admin '#include <jansson.h>'
+expect accepted daemon '#include <jansson.h>'
 expect accepted source '#include "http/http.h"'
 expect accepted http '#include <curl/curl.h>'
 expect refused publish '#include <jansson.h>'
