@@ -177,7 +177,7 @@ AM_TESTS_ENVIRONMENT = \
 	ZKCFG_BUILD='$(abs_top_builddir)'; export ZKCFG_BUILD; \
 	CK_DEFAULT_TIMEOUT=60; export CK_DEFAULT_TIMEOUT; \
 	CK_TIMEOUT_MULTIPLIER=$(TEST_SLOWNESS); export CK_TIMEOUT_MULTIPLIER; \
-	LSAN_OPTIONS=suppressions='$(abs_top_srcdir)'/%D%/support/leaks; export LSAN_OPTIONS; \
+	LSAN_OPTIONS=print_suppressions=0:suppressions='$(abs_top_srcdir)'/%D%/support/leaks; export LSAN_OPTIONS; \
 	UBSAN_OPTIONS=print_stacktrace=1; export UBSAN_OPTIONS; \
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1; export TSAN_OPTIONS;
 VERBOSE = 1
