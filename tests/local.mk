@@ -34,6 +34,7 @@ unit_tests = \
 	%D%/unit/client/test_value \
 	%D%/unit/client/test_wait \
 	%D%/unit/xml/test_compile \
+	%D%/unit/xml/test_merge \
 	%D%/unit/xml/test_schema \
 	%D%/unit/source/test_apollo \
 	%D%/unit/source/test_configmap \

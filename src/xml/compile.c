@@ -33,7 +33,7 @@ struct compile {
 	struct xml_parse parse; /* first: the handlers get it */
 	const struct xml_limits *limits;
 	struct document_builder *builder;
-	unsigned depth, depth_limit, elements;
+	unsigned depth, elements;
 	uint32_t nodes;
 	struct buffer name;	/* a prefixed one, put together */
 	uint32_t too_long_node; /* whose place is still to be found */
@@ -104,33 +104,6 @@ static void compile_fail_text(struct compile *compile, const struct compile_fram
 		       name_shown(name_bytes), name, compile->limits->value_bytes);
 }
 
-/* Count an element; false: it is one too many in some way. */
-static bool compile_count(struct compile *compile, const char *name, size_t name_bytes, int attributes)
-{
-	const struct xml_limits *limits = compile->limits;
-	struct xml_parse *parse = &compile->parse;
-	struct xml_fault place;
-
-	if (compile->depth < compile->depth_limit && compile->elements < limits->elements &&
-	    (unsigned)attributes <= limits->attributes) {
-		compile->elements++;
-		return true;
-	}
-	place = xml_parse_tag_place(parse);
-	if (compile->depth >= compile->depth_limit)
-		xml_parse_fail(parse, &place, "element \"%.*s\" is nested deeper than the limit depth=\"%u\"",
-			       name_shown(name_bytes), name, compile->depth_limit);
-	else if (compile->elements >= limits->elements)
-		xml_parse_fail(parse, &place, "more elements than the limit elements=\"%u\"",
-			       limits->elements);
-	else
-		xml_parse_fail(parse, &place,
-			       "element \"%.*s\" has %d attributes and namespace declarations, "
-			       "more than the limit attributes=\"%u\"",
-			       name_shown(name_bytes), name, attributes, limits->attributes);
-	return false;
-}
-
 /* name, prefix, namespace, value, end of value: as libxml2 tells an attribute. */
 static void compile_attribute(struct compile *compile, const xmlChar *const attribute[5])
 {
@@ -165,8 +138,10 @@ static void compile_open(void *user, const xmlChar *local, const xmlChar *prefix
 	if (compile->parse.stopped)
 		return;
 	name = compile_name(compile, prefix, local, &name_bytes);
-	if (!name || !compile_count(compile, name, name_bytes, attribute_count + namespace_count))
+	if (!name || !xml_parse_admit(&compile->parse, compile->limits, compile->depth, compile->elements, name,
+				      name_bytes, attribute_count + namespace_count))
 		return;
+	compile->elements++;
 	if (compile->depth > 0)
 		compile->frames[compile->depth - 1].has_elements = true;
 	compile->frames[compile->depth++] =
@@ -229,53 +204,6 @@ static int compile_parse(struct compile *compile, struct xml_fault *fault)
 	return err;
 }
 
-/* Two or four bytes a character: NUL bytes mean nothing there. */
-static bool is_wide(const char *bytes, size_t size_bytes)
-{
-	return size_bytes >= 2 && (memcmp(bytes, "\xfe\xff", 2) == 0 || memcmp(bytes, "\xff\xfe", 2) == 0 ||
-				   memchr(bytes, 0, size_bytes < 4 ? size_bytes : 4));
-}
-
-static struct xml_fault place_of_byte(const char *bytes, const char *at)
-{
-	struct xml_fault place = { .line = 1, .column = 1 };
-
-	for (; bytes < at; bytes++) {
-		if (*bytes == '\n') {
-			place.line++;
-			place.column = 1;
-		} else {
-			place.column += ((unsigned char)*bytes & 0xc0) != 0x80;
-		}
-	}
-	return place;
-}
-
-/* What can be seen without a parser. */
-static int compile_look(const char *bytes, size_t size_bytes, const struct xml_limits *limits,
-			struct xml_fault *fault)
-{
-	struct xml_fault found = { .line = 0 };
-	size_t mark_bytes = size_bytes >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-	const char *nul = NULL;
-
-	if (size_bytes > 0 && !is_wide(bytes, size_bytes))
-		nul = memchr(bytes, '\0', size_bytes);
-	if (size_bytes > limits->document_bytes) {
-		xml_fault_say(&found, "document has %zu bytes, more than the limit document=\"%zu\"",
-			      size_bytes, limits->document_bytes);
-	} else if (!has_more_than_blanks(bytes + mark_bytes, size_bytes - mark_bytes)) {
-		xml_fault_say(&found, "document is empty");
-	} else if (nul) {
-		found = place_of_byte(bytes + mark_bytes, nul);
-		xml_fault_say(&found, "NUL byte: it is not XML, or in an encoding that is not said");
-	} else {
-		return 0;
-	}
-	*fault = found;
-	return ZKCFG_EINVAL;
-}
-
 int xml_compile(const struct document_origin *origin, const void *bytes, size_t size_bytes,
 		const struct xml_limits *limits, struct zkcfg_document **document, size_t *document_bytes,
 		struct xml_fault *fault)
@@ -284,14 +212,12 @@ int xml_compile(const struct document_origin *origin, const void *bytes, size_t 
 	int err;
 
 	compile.limits = limits ? limits : &xml_limits_default;
-	err = compile_look(bytes, size_bytes, compile.limits, fault);
+	err = xml_parse_look(bytes, size_bytes, compile.limits, fault);
 	if (err < 0)
 		return err;
 	compile.parse.bytes = bytes;
 	compile.parse.size_bytes = size_bytes;
 	compile.parse.attribute_limit = compile.limits->attributes;
-	compile.depth_limit =
-		compile.limits->depth < XML_DEPTH_LIMIT ? compile.limits->depth : XML_DEPTH_LIMIT;
 	compile.builder = document_builder_new(origin, bytes, size_bytes);
 	if (!compile.builder)
 		return ZKCFG_ENOMEM;

@@ -386,6 +386,85 @@ static void parse_end_document(void *user)
 		xml_parse_fail(parse, &place, PARSE_CONVERSION);
 }
 
+bool xml_parse_admit(struct xml_parse *parse, const struct xml_limits *limits, unsigned depth, unsigned elements,
+		     const char *name, size_t name_bytes, int attributes)
+{
+	unsigned depth_limit = limits->depth < XML_DEPTH_LIMIT ? limits->depth : XML_DEPTH_LIMIT;
+	int shown = name_bytes < 64 ? (int)name_bytes : 64;
+	struct xml_fault place;
+
+	if (depth < depth_limit && elements < limits->elements && (unsigned)attributes <= limits->attributes)
+		return true;
+	place = xml_parse_tag_place(parse);
+	if (depth >= depth_limit)
+		xml_parse_fail(parse, &place, "element \"%.*s\" is nested deeper than the limit depth=\"%u\"", shown, name,
+			       depth_limit);
+	else if (elements >= limits->elements)
+		xml_parse_fail(parse, &place, "more elements than the limit elements=\"%u\"",
+			       limits->elements);
+	else
+		xml_parse_fail(parse, &place,
+			       "element \"%.*s\" has %d attributes and namespace declarations, "
+			       "more than the limit attributes=\"%u\"",
+			       shown, name, attributes, limits->attributes);
+	return false;
+}
+
+static bool parse_has_more_than_blanks(const char *text, size_t size_bytes)
+{
+	for (size_t i = 0; i < size_bytes; i++)
+		if (text[i] != ' ' && text[i] != '\n' && text[i] != '\t' && text[i] != '\r')
+			return true;
+	return false;
+}
+
+/* Two or four bytes a character: NUL bytes mean nothing there. */
+static bool parse_is_wide(const char *bytes, size_t size_bytes)
+{
+	return size_bytes >= 2 && (memcmp(bytes, "\xfe\xff", 2) == 0 || memcmp(bytes, "\xff\xfe", 2) == 0 ||
+				   memchr(bytes, 0, size_bytes < 4 ? size_bytes : 4));
+}
+
+static struct xml_fault parse_place_of_byte(const char *bytes, const char *at)
+{
+	struct xml_fault place = { .line = 1, .column = 1 };
+
+	for (; bytes < at; bytes++) {
+		if (*bytes == '\n') {
+			place.line++;
+			place.column = 1;
+		} else {
+			place.column += ((unsigned char)*bytes & 0xc0) != 0x80;
+		}
+	}
+	return place;
+}
+
+/* What can be seen without a parser. */
+int xml_parse_look(const char *bytes, size_t size_bytes, const struct xml_limits *limits,
+			struct xml_fault *fault)
+{
+	struct xml_fault found = { .line = 0 };
+	size_t mark_bytes = size_bytes >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	const char *nul = NULL;
+
+	if (size_bytes > 0 && !parse_is_wide(bytes, size_bytes))
+		nul = memchr(bytes, '\0', size_bytes);
+	if (size_bytes > limits->document_bytes) {
+		xml_fault_say(&found, "document has %zu bytes, more than the limit document=\"%zu\"",
+			      size_bytes, limits->document_bytes);
+	} else if (!parse_has_more_than_blanks(bytes + mark_bytes, size_bytes - mark_bytes)) {
+		xml_fault_say(&found, "document is empty");
+	} else if (nul) {
+		found = parse_place_of_byte(bytes + mark_bytes, nul);
+		xml_fault_say(&found, "NUL byte: it is not XML, or in an encoding that is not said");
+	} else {
+		return 0;
+	}
+	*fault = found;
+	return ZKCFG_EINVAL;
+}
+
 int xml_parse_run(struct xml_parse *parse, xmlSAXHandler *handlers)
 {
 	struct xml_quiet before;
