@@ -29,6 +29,7 @@ unit_tests = \
 	%D%/unit/client/test_diff \
 	%D%/unit/client/test_faults \
 	%D%/unit/client/test_handle \
+	%D%/unit/client/test_origin \
 	%D%/unit/client/test_snapshot \
 	%D%/unit/client/test_status \
 	%D%/unit/client/test_value \

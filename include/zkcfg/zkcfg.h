@@ -379,6 +379,40 @@ struct zkcfg_request {
  */
 ZKCFG_API int zkcfg_get_batch(const struct zkcfg_snapshot *snapshot, struct zkcfg_request *requests, size_t count);
 
+/** The most sources that a set may have. Since 0.1. */
+#define ZKCFG_ORIGINS_MOST 16
+
+/** A source that a value is from. Since 0.1. */
+struct zkcfg_origin {
+	const char *uri;   /**< without secrets; NULL: the set has one source, zkcfg_status_source() tells it */
+	uint64_t revision; /**< of the document there, when this version of it was accepted */
+};
+
+/**
+ * Ask which source of its set a value is from, and which others' it hides.
+ *
+ * The first origin is the source that the value is from. Where sources are
+ * merged (merge="paths", zkcfgd.xml(5)), there follow those that have a value
+ * of that path, too, which this one takes the place of: the uppermost first.
+ * Their values are not kept.
+ *
+ * @snapshot  borrowed.
+ * @document  its name.
+ * @path      as for zkcfg_get_string().
+ * @origins   out: URIs live until the snapshot is unpinned; NULL where most is 0.
+ * @most      how many there is room for; ZKCFG_ORIGINS_MOST are enough.
+ * @count     out: how many there are, 1 at least; not more than `most` are given.
+ *
+ * ZKCFG_ENODOC, ZKCFG_ENOPATH, ZKCFG_ENOVALUE  it is not there.
+ * ZKCFG_EINVAL     the path is none, or an argument is NULL.
+ * ZKCFG_ECORRUPT   the segment contradicts itself.
+ *
+ * Thread-safe; no lock, no system call, no allocation. For people and tools:
+ * slower than a get. Since 0.1.
+ */
+ZKCFG_API int zkcfg_value_origin(const struct zkcfg_snapshot *snapshot, const char *document, const char *path,
+				 struct zkcfg_origin *origins, size_t most, size_t *count);
+
 /** What a cursor stands on. Since 0.1. */
 enum zkcfg_node_kind {
 	ZKCFG_ELEMENT = 1,

@@ -53,7 +53,8 @@ enum cli_option {
 	CLI_SCHEMA = 1 << 6,
 	CLI_IF_VERSION = 1 << 7,
 	CLI_NO_CHECK = 1 << 8,
-	CLI_STATE_DIR = 1 << 9
+	CLI_STATE_DIR = 1 << 9,
+	CLI_ORIGIN = 1 << 10
 };
 
 enum cli_format { CLI_FORMAT_FLAT, CLI_FORMAT_XML, CLI_FORMAT_JSON };
@@ -76,7 +77,7 @@ struct cli {
 	const char **allocation;	   /* what arguments points into */
 	const char **arguments;		   /* behind the command */
 	size_t argument_count;
-	bool help, version, json, initial, no_check;
+	bool help, version, json, initial, no_check, origin;
 	enum cli_format format;
 	const char *shm_dir; /* NULL: where libzkcfg looks */
 	const char *state_dir; /* NULL: where zkcfgd keeps it when nobody says */

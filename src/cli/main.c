@@ -27,7 +27,7 @@ static const struct cli_command *const commands[] = {
 /* Long enough for every command and option. */
 #define OPTIONS_WORD_LENGTH 15
 
-enum { OPTION_SHM_DIR = 256, OPTION_VERSION, OPTION_OF_COMMAND = 512 };
+enum { OPTION_SHM_DIR = 256, OPTION_VERSION, OPTION_OF_COMMAND = 4096 };
 
 static const struct option long_options[] = {
 	{ "shm-dir", required_argument, NULL, OPTION_SHM_DIR },
@@ -43,6 +43,7 @@ static const struct option long_options[] = {
 	{ "if-version", required_argument, NULL, OPTION_OF_COMMAND + CLI_IF_VERSION },
 	{ "no-check", no_argument, NULL, OPTION_OF_COMMAND + CLI_NO_CHECK },
 	{ "state-dir", required_argument, NULL, OPTION_OF_COMMAND + CLI_STATE_DIR },
+	{ "origin", no_argument, NULL, OPTION_OF_COMMAND + CLI_ORIGIN },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -139,6 +140,9 @@ static int options_take_own(struct cli *cli, enum cli_option option, struct mess
 	switch (option) {
 	case CLI_JSON:
 		cli->json = true;
+		return 0;
+	case CLI_ORIGIN:
+		cli->origin = true;
 		return 0;
 	case CLI_INITIAL:
 		cli->initial = true;

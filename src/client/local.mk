@@ -16,6 +16,7 @@ libclient_la_SOURCES = \
 	%D%/diff.c \
 	%D%/error.c \
 	%D%/handle.c %D%/handle.h \
+	%D%/origin.c \
 	%D%/snapshot.c \
 	%D%/status.c \
 	%D%/value.c \

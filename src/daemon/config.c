@@ -302,6 +302,17 @@ static int config_read_on_delete(struct config_reader *reader)
 	return 0;
 }
 
+static int config_read_merge(struct config_reader *reader)
+{
+	if (strcmp(reader->node.value, "documents") == 0)
+		reader->set->merge = CONFIG_MERGE_DOCUMENTS;
+	else if (strcmp(reader->node.value, "paths") == 0)
+		reader->set->merge = CONFIG_MERGE_PATHS;
+	else
+		return config_fail_value(reader, "expected documents or paths");
+	return 0;
+}
+
 static int config_read_commit_marker(struct config_reader *reader)
 {
 	const char *text = reader->node.value;
@@ -483,6 +494,7 @@ static const struct config_rule {
 	{ CONFIG_ROOT_DEPTH, "zkcfgd", "control-group", config_read_control_group },
 	{ CONFIG_SET_DEPTH, "set", "name", config_read_name },
 	{ CONFIG_SET_DEPTH, "set", "source", config_read_source },
+	{ CONFIG_SET_DEPTH, "set", "merge", config_read_merge },
 	{ CONFIG_SET_DEPTH, "set", "schema", config_read_schema },
 	{ CONFIG_SET_DEPTH, "set", "on-delete", config_read_on_delete },
 	{ CONFIG_SET_DEPTH, "set", "commit-marker", config_read_commit_marker },
@@ -599,6 +611,10 @@ static int config_check_sources(struct config_reader *reader, const struct confi
 				   "element source: there is only one, expected %d to %d, or the attribute "
 				   "source of the set",
 				   CONFIG_SOURCES_LEAST, CONFIG_SOURCES_MOST);
+	if (set->source_count == 0 && set->merge != CONFIG_MERGE_DOCUMENTS)
+		return config_fail(reader, reader->set_node,
+				   "element set: attribute merge=\"paths\" is for a set of several sources: "
+				   "there is one, expected elements source");
 	if (set->source_count > 0 && set->commit_marker)
 		return config_fail(reader, reader->set_node,
 				   "element set: attribute commit-marker is not for a set of several sources: "

@@ -28,6 +28,12 @@ enum config_on_delete {
 	CONFIG_REMOVE = 1
 };
 
+/* What a later source does to documents that an earlier one has, too. */
+enum config_merge {
+	CONFIG_MERGE_DOCUMENTS = 0, /* its document counts, and the other one not */
+	CONFIG_MERGE_PATHS = 1	    /* element by element: xml/merge.h */
+};
+
 #define CONFIG_SOURCES_LEAST 2
 #define CONFIG_SOURCES_MOST 16
 
@@ -42,6 +48,7 @@ struct config_set {
 	char *source;           /* URI, which its source takes; NULL: sources says */
 	struct config_source *sources; /* the lowest layer first */
 	size_t source_count;    /* 0: the one source */
+	enum config_merge merge; /* of sources */
 	char *schema;           /* path of a .rng or .xsd, absolute, could be loaded; NULL: none */
 	struct timespec schema_time; /* when it was changed last, as it was loaded; the next is its inode */
 	uint64_t schema_inode;

@@ -16,12 +16,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "segment/document.h"
+#include "segment/hash.h"
+#include "xml/merge.h"
 
 #define LAYERS_NONE SIZE_MAX
 /* One that is reached, but has not settled, is given so much more. */
 #define LAYERS_PATIENCE_NS CLOCK_NS_PER_S
 
 static_assert(LAYERS_PLACES_MOST <= DOCUMENT_SOURCES_MOST, "a document can name all of its sources");
+static_assert(LAYERS_PLACES_MOST <= XML_MERGE_LAYERS_MOST, "all of them can be merged");
 
 /* A document as one place has it. */
 struct version {
@@ -44,6 +47,8 @@ struct layered {
 	bool is_told;	    /* it is a document to the pipeline */
 	uint64_t told_mix;  /* of the versions that it was made of */
 	char *told_trouble; /* NULL: none */
+	char *unmerged;	    /* why its versions do not go together; NULL: they do, or it was not tried */
+	uint64_t unmerged_mix;
 	const char *name;
 	struct slot slots[]; /* by place; the name is behind them */
 };
@@ -92,8 +97,10 @@ struct layers {
 	struct event *turn;
 	void *names; /* of tsearch(3) */
 	struct layered_list documents;
-	struct buffer told;
-	bool is_told_whole;
+	bool merges;
+	struct xml_limits limits;
+	void *told; /* of layers_told() */
+	size_t told_bytes;
 };
 
 static const struct source_ops layers_source;
@@ -155,6 +162,7 @@ static void layered_free(struct layers *layers, struct layered *document)
 		free(document->slots[i].trouble);
 	}
 	free(document->told_trouble);
+	free(document->unmerged);
 	free(document);
 }
 
@@ -206,68 +214,44 @@ static bool layers_in_trouble(const struct layers *layers, size_t place, const c
 
 enum effect { EFFECT_NONE, EFFECT_HELD, EFFECT_THERE };
 
-/* What a document is made of: *place. HELD: that cannot be told. */
-static enum effect layers_look(const struct layers *layers, const struct layered *document, size_t *place)
+/* The places whose versions a document is made of, the highest layer first. */
+struct made_of {
+	size_t count;
+	size_t places[LAYERS_PLACES_MOST];
+};
+
+/* HELD: that cannot be told. */
+static enum effect layers_look(const struct layers *layers, const struct layered *document, struct made_of *made)
 {
+	made->count = 0;
 	for (size_t i = layers->layer_count; i-- > 0;) {
 		size_t number = layer_place(&layers->layers[i]);
 
-		if (document->slots[number].version) {
-			*place = number;
-			return EFFECT_THERE;
-		}
-		if (layers_in_trouble(layers, number, document->name))
+		if (document->slots[number].version)
+			made->places[made->count++] = number;
+		else if (layers_in_trouble(layers, number, document->name))
 			return EFFECT_HELD;
+		if (made->count > 0 && !layers->merges)
+			break;
 	}
-	return EFFECT_NONE;
+	return made->count > 0 ? EFFECT_THERE : EFFECT_NONE;
+}
+
+/* No two makings have the same. */
+static uint64_t made_mix(const struct layered *document, const struct made_of *made)
+{
+	uint64_t serials[LAYERS_PLACES_MOST];
+
+	for (size_t i = 0; i < made->count; i++)
+		serials[i] = document->slots[made->places[i]].version->serial;
+	return hash_bytes(serials, made->count * sizeof(serials[0]));
 }
 
 /*
  * Telling
  */
 
-/* What the document is made of, for layers_told(). */
-static void layers_write_told(struct layers *layers, size_t place, const struct version *version)
-{
-	struct document_sources sources = { .count = 1 };
-	char bytes[sizeof(layers->places[0].text) + 64];
-
-	sources.sources[0].uri = layers->places[place].text;
-	sources.sources[0].revision = version->revision.modified;
-	buffer_clear(&layers->told);
-	buffer_append(&layers->told, bytes, document_sources_write(&sources, bytes));
-}
-
-/* Tell what it is now, unless that was told. */
-static void layers_tell(struct layers *layers, struct layered *document)
-{
-	size_t place = 0;
-	const struct version *version;
-
-	if (!layers->is_begun)
-		return;
-	switch (layers_look(layers, document, &place)) {
-	case EFFECT_HELD:
-		return;
-	case EFFECT_NONE:
-		if (document->is_told)
-			layers->events->removed(layers->user, document->name);
-		document->is_told = false;
-		return;
-	case EFFECT_THERE:
-		break;
-	}
-	version = document->slots[place].version;
-	if (document->is_told && document->told_mix == version->serial)
-		return;
-	document->is_told = true;
-	document->told_mix = version->serial;
-	layers_write_told(layers, place, version);
-	layers->events->document(layers->user, document->name, version->bytes, version->size_bytes,
-				 &version->revision);
-}
-
-/* The trouble of the highest layer that has one, with its source. */
+/* The trouble of the highest layer that has one, with its source; or of all together. */
 static void layers_tell_trouble(struct layers *layers, struct layered *document)
 {
 	char *text = NULL;
@@ -281,12 +265,153 @@ static void layers_tell_trouble(struct layers *layers, struct layered *document)
 			return;
 		}
 	}
+	if (!text && document->unmerged && !(text = strdup(document->unmerged))) {
+		layers->out_of_memory(layers->user, document->name);
+		return;
+	}
 	if (!text && !document->told_trouble)
 		return;
 	if (!text || !document->told_trouble || strcmp(text, document->told_trouble) != 0)
 		layers->events->trouble(layers->user, document->name, text);
 	free(document->told_trouble);
 	document->told_trouble = text;
+}
+
+/* What the document is made of, the lowest layer first, for layers_told(). merged NULL: of one. */
+static void layers_write_told(struct layers *layers, const struct layered *document, const struct made_of *made,
+			      const struct xml_merged *merged)
+{
+	struct document_sources sources = { .count = made->count };
+
+	for (size_t i = 0; i < made->count; i++) {
+		size_t place = made->places[made->count - 1 - i];
+
+		sources.sources[i].uri = layers->places[place].text;
+		sources.sources[i].revision = document->slots[place].version->revision.modified;
+	}
+	if (merged && made->count > 1) {
+		sources.nodes = (const uint8_t *)merged->from.bytes;
+		sources.hidden = merged->hidden.bytes;
+		sources.node_count = merged->from.size_bytes;
+	}
+	free(layers->told);
+	layers->told_bytes = document_sources_write(&sources, NULL);
+	layers->told = malloc(layers->told_bytes);
+	if (layers->told)
+		document_sources_write(&sources, layers->told);
+}
+
+/* It is of one version, or of merged ones: then its revision is that of the newest. */
+static void layers_tell_made(struct layers *layers, struct layered *document, const struct made_of *made,
+			     const struct xml_merged *merged)
+{
+	const struct version *version = document->slots[made->places[0]].version;
+	struct source_revision revision = version->revision;
+
+	for (size_t i = 1; i < made->count; i++) {
+		const struct version *other = document->slots[made->places[i]].version;
+
+		if (other->revision.modified > revision.modified)
+			revision = other->revision;
+	}
+	if (made->count > 1)
+		revision.version = -1;
+	document->is_told = true;
+	document->told_mix = made_mix(document, made);
+	layers_write_told(layers, document, made, merged);
+	layers->events->document(layers->user, document->name, merged ? merged->text.bytes : version->bytes,
+				 merged ? merged->text.size_bytes : version->size_bytes, &revision);
+}
+
+/* NULL: they go together now. text is taken over. */
+static void layers_set_unmerged(struct layers *layers, struct layered *document, char *text)
+{
+	if (!text && !document->unmerged)
+		return;
+	free(document->unmerged);
+	document->unmerged = text;
+	layers_tell_trouble(layers, document);
+}
+
+/* "URI:LINE:COLUMN: reason", and what it does not go with. */
+static void layers_blame(struct layers *layers, struct layered *document, const struct made_of *made,
+			 const struct xml_merge_fault *fault)
+{
+	struct buffer text = { 0 };
+
+	for (size_t i = 0; i < made->count && fault->layer == XML_MERGE_NONE; i++)
+		buffer_printf(&text, "%s%.256s", i > 0 ? " and " : "merged of ",
+			      layers->places[made->places[made->count - 1 - i]].text);
+	if (fault->layer != XML_MERGE_NONE)
+		buffer_printf(&text, "%.256s", layers->places[made->places[made->count - 1 - fault->layer]].text);
+	if (fault->fault.line > 0)
+		buffer_printf(&text, ":%u:%u", fault->fault.line, fault->fault.column);
+	buffer_printf(&text, ": %s", fault->fault.reason);
+	if (fault->other != XML_MERGE_NONE)
+		buffer_printf(&text, " (%.256s)",
+			      layers->places[made->places[made->count - 1 - fault->other]].text);
+	buffer_append(&text, "", 1);
+	if (buffer_failed(&text)) {
+		buffer_free(&text);
+		layers->out_of_memory(layers->user, document->name);
+		return;
+	}
+	document->unmerged_mix = made_mix(document, made);
+	layers_set_unmerged(layers, document, text.bytes);
+}
+
+static void layers_merge(struct layers *layers, struct layered *document, const struct made_of *made)
+{
+	struct xml_merge_layer parts[LAYERS_PLACES_MOST];
+	struct xml_merge_fault fault;
+	struct xml_merged merged;
+	int err;
+
+	for (size_t i = 0; i < made->count; i++) {
+		const struct version *version = document->slots[made->places[made->count - 1 - i]].version;
+
+		parts[i] = (struct xml_merge_layer){ .bytes = version->bytes, .size_bytes = version->size_bytes };
+	}
+	err = xml_merge(parts, made->count, &layers->limits, &merged, &fault);
+	if (err == ZKCFG_ENOMEM) {
+		layers->out_of_memory(layers->user, document->name);
+		return;
+	}
+	if (err < 0) {
+		layers_blame(layers, document, made, &fault);
+		return;
+	}
+	layers_set_unmerged(layers, document, NULL);
+	layers_tell_made(layers, document, made, merged.is_as_it_was ? NULL : &merged);
+	xml_merged_free(&merged);
+}
+
+/* Tell what it is now, unless that was told, or is known not to go together. */
+static void layers_tell(struct layers *layers, struct layered *document)
+{
+	struct made_of made;
+	enum effect effect;
+	uint64_t mix;
+
+	if (!layers->is_begun)
+		return;
+	effect = layers_look(layers, document, &made);
+	if (effect == EFFECT_HELD)
+		return;
+	if (effect == EFFECT_NONE) {
+		layers_set_unmerged(layers, document, NULL);
+		if (document->is_told)
+			layers->events->removed(layers->user, document->name);
+		document->is_told = false;
+		return;
+	}
+	mix = made_mix(document, &made);
+	if (document->is_told && document->told_mix == mix)
+		layers_set_unmerged(layers, document, NULL);
+	else if (!layers->merges)
+		layers_tell_made(layers, document, &made, NULL);
+	else if (!document->unmerged || document->unmerged_mix != mix)
+		layers_merge(layers, document, &made);
 }
 
 /* All names below this one, it may be there now or not. */
@@ -777,7 +902,7 @@ static void layers_close(struct source *source)
 		TAILQ_REMOVE(&layers->documents, document, link);
 		layered_free(layers, document);
 	}
-	buffer_free(&layers->told);
+	free(layers->told);
 	free(layers);
 }
 
@@ -821,6 +946,8 @@ int layers_open(const struct layers_parts *parts, const struct source_events *ev
 	layers->is_served = parts->is_served;
 	layers->fallback_after_ns = parts->fallback_after_ms * CLOCK_NS_PER_MS;
 	layers->out_of_memory = parts->out_of_memory;
+	layers->merges = parts->merges;
+	layers->limits = parts->limits ? *parts->limits : xml_limits_default;
 	TAILQ_INIT(&layers->documents);
 	for (size_t i = 0; i < parts->place_count && err == 0; i++)
 		err = layers_add(layers, &parts->places[i]);
@@ -837,8 +964,8 @@ const void *layers_told(const struct source *source, size_t *size_bytes)
 {
 	const struct layers *layers = layers_seen(source);
 
-	*size_bytes = layers->told.size_bytes;
-	return buffer_failed(&layers->told) ? NULL : layers->told.bytes;
+	*size_bytes = layers->told_bytes;
+	return layers->told;
 }
 
 /* What there is to say of a fallback but its state. */

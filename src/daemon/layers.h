@@ -18,6 +18,12 @@
  * - A layer that cannot read a document is not one that has none: as long as
  *   that could be hidden below it, what was told stays as it was.
  *
+ * Merging. Where that is wanted, a document is made of all layers that have it,
+ * element by element (xml/merge.h), whenever a version of one of them changes;
+ * and none of them may be unreadable. Layers that do not go together are
+ * trouble, and what was told stays. A document of one layer alone stays as it
+ * is to the byte.
+ *
  * Fallbacks. A layer's place is its first source, then its fallbacks in order.
  * The next one is begun when none of those before was reached for
  * fallback_after_ms, and only where nothing is served yet (last-good comes
@@ -59,6 +65,7 @@
 #include "base/buffer.h"
 #include "base/message.h"
 #include "source/source.h"
+#include "xml/compile.h"
 
 #define LAYERS_PLACES_MOST 16
 #define LAYERS_FALLBACK_AFTER_MS 5000
@@ -75,6 +82,8 @@ struct layers_parts {
 	size_t place_count; /* 1 to LAYERS_PLACES_MOST */
 	bool is_served;	    /* there is something to read: fallbacks are not needed */
 	int fallback_after_ms;
+	bool merges; /* element by element; else the highest layer that has a document gives it */
+	const struct xml_limits *limits; /* of merging, borrowed; NULL: xml_limits_default */
 	/* A version is lost for want of memory: open everything anew, but not from within. */
 	void (*out_of_memory)(void *user, const char *name);
 };

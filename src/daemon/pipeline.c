@@ -962,6 +962,8 @@ static int pipeline_open_layers(struct pipeline *pipeline, struct message *messa
 				      .place_count = set->source_count,
 				      .is_served = pipeline->is_published || pipeline->is_commit_owed,
 				      .fallback_after_ms = LAYERS_FALLBACK_AFTER_MS,
+				      .merges = set->merge == CONFIG_MERGE_PATHS,
+				      .limits = &set->limits,
 				      .out_of_memory = on_layers_out_of_memory };
 
 	for (size_t i = 0; i < set->source_count; i++) {

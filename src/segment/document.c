@@ -109,6 +109,8 @@ const char *zkcfg_document_raw(const struct zkcfg_document *document, size_t *si
 	return is_sound ? document_at(document, document_raw_offset(document)) : "";
 }
 
+#define SOURCES_NODE_BYTES (sizeof(uint8_t) + sizeof(uint16_t))
+
 size_t document_sources_write(const struct document_sources *sources, void *bytes)
 {
 	struct layout_sources head = { .count = (uint32_t)sources->count,
@@ -129,9 +131,11 @@ size_t document_sources_write(const struct document_sources *sources, void *byte
 			memcpy(at + size_bytes, sources->sources[i].uri, uri_bytes);
 		size_bytes += uri_bytes;
 	}
-	if (at && head.node_count > 0)
+	if (at && head.node_count > 0) {
 		memcpy(at + size_bytes, sources->nodes, head.node_count);
-	return size_bytes + head.node_count;
+		memcpy(at + size_bytes + head.node_count, sources->hidden, head.node_count * sizeof(uint16_t));
+	}
+	return size_bytes + head.node_count * SOURCES_NODE_BYTES;
 }
 
 /* Revisions and URIs, with the end in view; NULL: they are not sound. Else what is behind them. */
@@ -156,7 +160,9 @@ static const char *sources_read_each(const char *at, const char *end, size_t cou
 void document_sources_read(const void *bytes, size_t size_bytes, struct document_sources *sources)
 {
 	const char *at = bytes, *end = at + size_bytes;
+	struct document_sources read = { .count = 0 };
 	struct layout_sources head;
+	uint16_t hidden;
 
 	*sources = (struct document_sources){ .count = 0 };
 	if (size_bytes < sizeof(head))
@@ -164,15 +170,26 @@ void document_sources_read(const void *bytes, size_t size_bytes, struct document
 	memcpy(&head, at, sizeof(head));
 	if (head.count == 0 || head.count > DOCUMENT_SOURCES_MOST)
 		return;
-	at = sources_read_each(at + sizeof(head), end, head.count, sources);
-	if (!at || (size_t)(end - at) != head.node_count)
+	at = sources_read_each(at + sizeof(head), end, head.count, &read);
+	if (!at || (size_t)(end - at) != head.node_count * SOURCES_NODE_BYTES)
 		return;
-	for (const char *node = at; node < end; node++)
-		if ((uint8_t)*node >= head.count)
+	read.nodes = head.node_count > 0 ? (const uint8_t *)at : NULL;
+	read.hidden = head.node_count > 0 ? at + head.node_count : NULL;
+	read.node_count = head.node_count;
+	read.count = head.count;
+	for (uint32_t i = 0; i < head.node_count; i++)
+		if (document_sources_of(&read, i, &hidden) >= head.count || hidden >> head.count != 0)
 			return;
-	sources->count = head.count;
-	sources->nodes = head.node_count > 0 ? (const uint8_t *)at : NULL;
-	sources->node_count = head.node_count;
+	*sources = read;
+}
+
+size_t document_sources_of(const struct document_sources *sources, uint32_t node, uint16_t *hidden)
+{
+	*hidden = 0;
+	if (!sources->nodes || node >= sources->node_count)
+		return 0;
+	memcpy(hidden, (const char *)sources->hidden + node * sizeof(*hidden), sizeof(*hidden));
+	return sources->nodes[node];
 }
 
 const void *document_sources(const struct zkcfg_document *document, size_t *size_bytes)
@@ -193,7 +210,8 @@ bool document_sources_equal(const struct document_sources *a, const struct docum
 	for (size_t i = 0; i < a->count; i++)
 		if (strcmp(a->sources[i].uri, b->sources[i].uri) != 0)
 			return false;
-	return !a->nodes || memcmp(a->nodes, b->nodes, a->node_count) == 0;
+	return !a->nodes || (memcmp(a->nodes, b->nodes, a->node_count) == 0 &&
+			     memcmp(a->hidden, b->hidden, a->node_count * sizeof(uint16_t)) == 0);
 }
 
 uint32_t document_node_count(const struct zkcfg_document *document)

@@ -116,12 +116,15 @@ struct document_sources {
 	size_t count; /* 0: it is not said */
 	struct document_source sources[DOCUMENT_SOURCES_MOST]; /* the lowest layer first */
 	const uint8_t *nodes; /* an index of sources for each node; NULL: all are of the first */
+	const void *hidden;   /* with nodes: uint16_t for each node, bits of the sources whose value it hides */
 	size_t node_count;
 };
 /* As bytes; returns how many. bytes NULL: only count them. */
 size_t document_sources_write(const struct document_sources *sources, void *bytes);
 /* Strings and nodes are borrowed from the bytes. What is not sound says nothing: count is 0. */
 void document_sources_read(const void *bytes, size_t size_bytes, struct document_sources *sources);
+/* Where the value of a node is from, and bits of the sources whose value it hides. */
+size_t document_sources_of(const struct document_sources *sources, uint32_t node, uint16_t *hidden);
 /* A document's bytes of that kind; "" and 0 where there are none. */
 const void *document_sources(const struct zkcfg_document *document, size_t *size_bytes);
 /* The same sources for the same nodes, whatever their revisions? */

@@ -189,7 +189,11 @@ struct zkcfg_document {
 };
 static_assert(sizeof(struct zkcfg_document) == 40, "document");
 
-/* Behind it, not aligned: a revision of 64 bits for each source, their URIs with a NUL each, one byte a node. */
+/*
+ * Behind it, not aligned: a revision of 64 bits for each source, their URIs
+ * with a NUL each; then for each node one byte, the source that it is of, and
+ * for each node 16 bits, the sources whose value it hides.
+ */
 struct layout_sources {
 	uint32_t count;
 	uint32_t node_count; /* 0: all nodes are of the first source */

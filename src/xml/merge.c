@@ -106,8 +106,7 @@ static int merge_match(struct merge *merge, struct tree_node *lower, struct tree
 
 	if (!merge_begin_table(merge, count_children(lower)))
 		return ZKCFG_ENOMEM;
-	TAILQ_FOREACH (child, &lower->children, link)
-	{
+	TAILQ_FOREACH (child, &lower->children, link) {
 		child->count = 1;
 		child->upper_count = 0;
 		child->same = NULL;
@@ -122,8 +121,7 @@ static int merge_match(struct merge *merge, struct tree_node *lower, struct tree
 		(*found)->last->same = child;
 		(*found)->last = child;
 	}
-	TAILQ_FOREACH (child, &upper->children, link)
-	{
+	TAILQ_FOREACH (child, &upper->children, link) {
 		child->match = *merge_find(merge, child);
 		if (child->match)
 			child->match->upper_count++;
@@ -201,8 +199,7 @@ static int merge_hide_children(struct merge *merge, struct tree_node *lower, str
 
 	if (err < 0)
 		return err;
-	TAILQ_FOREACH (child, &upper->children, link)
-	{
+	TAILQ_FOREACH (child, &upper->children, link) {
 		pair = child->match ? node_pair(child->match) : NULL;
 		err = pair ? merge_hide(merge, pair, child) : 0;
 		if (err < 0)

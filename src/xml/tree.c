@@ -489,8 +489,7 @@ static void write_content(struct tree_writer *writer, const struct tree_node *no
 	const struct tree_node *child;
 
 	is_verbatim = is_verbatim || node->content != TREE_ELEMENTS;
-	TAILQ_FOREACH (child, &node->children, link)
-	{
+	TAILQ_FOREACH (child, &node->children, link) {
 		if (is_verbatim)
 			write_escaped(writer, &child->before, false);
 		else

@@ -445,6 +445,26 @@ START_TEST(get_of_a_malformed_path_exits_with_2)
 }
 END_TEST
 
+START_TEST(get_origin_tells_the_one_source)
+{
+	json_t *json;
+
+	expect(run("get", "app", "service.xml", "/service/listen/@port", "--origin"), 0,
+	       "8080\nfrom       zk://zk1:2181/conf/app, revision 1\n", "");
+	ck_assert_int_eq(run("get", "app", "service.xml", "/service/log", "--json", "--origin")->status, 0);
+	json = parsed(&last);
+	ck_assert_str_eq(json_string_value(json_object_get(json, "value")), "a\tb\\c");
+	ck_assert_str_eq(json_string_value(json_object_get(json_object_get(json, "origin"), "source")),
+			 "zk://zk1:2181/conf/app");
+	ck_assert_int_eq(json_integer_value(json_object_get(json_object_get(json, "origin"), "revision")), 1);
+	ck_assert_uint_eq(json_array_size(json_object_get(json, "overrides")), 0);
+	json_decref(json);
+	expect(run("get", "app", "service.xml", "--origin"), 2, "", "get --origin needs a PATH");
+	expect(run("get", "app", "service.xml", "/service/none", "--origin"), 1, "", "has no /service/none");
+	expect(run("ls", "app", "--origin"), 2, "", "--origin");
+}
+END_TEST
+
 START_TEST(get_json_tells_value_and_commit)
 {
 	json_t *json;
@@ -1578,6 +1598,7 @@ static void add_reading(Suite *suite)
 	tcase_add_test(tcase, get_without_path_prints_the_bytes_unchanged);
 	tcase_add_test(tcase, get_of_what_is_not_there_exits_with_1);
 	tcase_add_test(tcase, get_of_a_malformed_path_exits_with_2);
+	tcase_add_test(tcase, get_origin_tells_the_one_source);
 	tcase_add_test(tcase, get_json_tells_value_and_commit);
 	tcase_add_test(tcase, max_age_prints_nothing_stale);
 	tcase_add_test(tcase, set_that_is_not_there_exits_with_3_and_names_those_that_are);

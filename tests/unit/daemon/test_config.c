@@ -150,6 +150,7 @@ START_TEST(several_sources_are_read_in_their_order)
 
 	ck_assert_ptr_null(set->source);
 	ck_assert_uint_eq(set->source_count, 3);
+	ck_assert_int_eq(set->merge, CONFIG_MERGE_DOCUMENTS);
 	ck_assert_str_eq(set->sources[0].uri, "zk://h/base");
 	ck_assert(!set->sources[0].is_fallback);
 	ck_assert_str_eq(set->sources[1].uri, "zk://h/spare");
@@ -157,8 +158,11 @@ START_TEST(several_sources_are_read_in_their_order)
 	ck_assert_str_eq(set->sources[2].uri, "zk://h/host");
 	ck_assert(!set->sources[2].is_fallback);
 	config_free(&config);
-	config = load("<zkcfgd><set name='app'>" SOURCE_16 "</set></zkcfgd>");
+	config = load("<zkcfgd><set name='app' merge='paths'>" SOURCE_16 "</set>"
+		      "<set name='b' merge='documents' " SOURCE "/></zkcfgd>");
 	ck_assert_uint_eq(config.sets[0].source_count, 16);
+	ck_assert_int_eq(config.sets[0].merge, CONFIG_MERGE_PATHS);
+	ck_assert_int_eq(config.sets[1].merge, CONFIG_MERGE_DOCUMENTS);
 	config_free(&config);
 }
 END_TEST
@@ -265,7 +269,7 @@ static const struct {
 				   "source=\"zk://host:2181/config/app\"" },
 	{ SET_AT("nmae='app' " SOURCE),
 	  AT "element set: attribute nmae is not known, expected one of name, source, "
-	     "schema, on-delete, commit-marker, mode, group" },
+	     "merge, schema, on-delete, commit-marker, mode, group" },
 	{ SET_AT("name='' " SOURCE),
 	  AT "element set: attribute name=\"\": expected a name of at most 64 letters, "
 	     "digits, '.', '_' and '-', with no '.' first" },
@@ -378,6 +382,11 @@ static const struct {
 	{ "<zkcfgd>\n  <set name='app' commit-marker='m'>" SOURCE_4 "</set></zkcfgd>",
 	  AT "element set: attribute commit-marker is not for a set of several sources: their revisions "
 	     "cannot be compared" },
+	{ SET_AT("name='app' merge='all' " SOURCE),
+	  AT "element set: attribute merge=\"all\": expected documents or paths" },
+	{ SET_AT("name='app' merge='paths' " SOURCE),
+	  AT "element set: attribute merge=\"paths\" is for a set of several sources: there is one, expected "
+	     "elements source" },
 	/* variables */
 	{ SET_AT("name='app' source='zk://h/${env:ZKCFG_TEST_UNSET}'"),
 	  AT "element set: attribute source=\"zk://h/${env:ZKCFG_TEST_UNSET}\": ${env:ZKCFG_TEST_UNSET}: the "

@@ -199,11 +199,12 @@ static void on_lost(void *user, const char *name)
 }
 
 /* kinds: 'l' a layer, 'f' a fallback. */
-static void open_layers(const char *kinds, bool is_served)
+static void open_layers_as(const char *kinds, bool is_served, bool merges)
 {
 	struct layers_place places[FAKES];
 	struct layers_parts parts = {
-		.places = places, .is_served = is_served, .fallback_after_ms = 20, .out_of_memory = on_lost
+		.places = places, .is_served = is_served, .fallback_after_ms = 20, .out_of_memory = on_lost,
+		.merges = merges
 	};
 	struct message message = { "" };
 
@@ -216,6 +217,11 @@ static void open_layers(const char *kinds, bool is_served)
 	ck_assert_msg(layers->ops->start(layers, loop, &message) == 0, "%s", message.text);
 }
 
+static void open_layers(const char *kinds, bool is_served)
+{
+	open_layers_as(kinds, is_served, false);
+}
+
 static void begin(void)
 {
 	memset(fakes, 0, sizeof(fakes));
@@ -224,6 +230,7 @@ static void begin(void)
 	log_start(LOG_LEVEL_ERROR);
 	layers = NULL;
 	lost_count = 0;
+	xml_start();
 }
 
 static void end(void)
@@ -518,6 +525,121 @@ START_TEST(no_fallback_is_begun_for_what_is_reached)
 END_TEST
 
 /*
+ * Merging
+ */
+
+static void open_merging(void)
+{
+	open_layers_as("lll", false, true);
+	document(0, "a", "<a><b>0</b><c>0</c></a>", 10);
+	document(0, "only", "<!-- as it was --><o/>", 11);
+	settled(0);
+	document(1, "a", "<a><c>1</c></a>", 30);
+	settled(1);
+	settled(2);
+}
+
+#define MERGED_01 "<a>\n  <b>0</b>\n  <c>1</c>\n</a>\n"
+#define FROM_01	  " 0?key_file@10 1?key_file@30\n"
+
+START_TEST(a_document_is_made_of_all_layers_that_have_it)
+{
+	struct document_sources sources;
+	size_t sources_bytes;
+	const void *bytes;
+	uint16_t hidden;
+
+	open_merging();
+	assert_told("document a " MERGED_01 " 30" FROM_01 "document only <!-- as it was --><o/> 11 0?key_file@11\n"
+		    "settled\n");
+	document(2, "a", "<a><c>2</c></a>", 5);
+	assert_told("document a <a>\n  <b>0</b>\n  <c>2</c>\n</a>\n 30 0?key_file@10 1?key_file@30 2?key_file@5\n");
+	bytes = layers_told(layers, &sources_bytes);
+	document_sources_read(bytes, sources_bytes, &sources);
+	ck_assert_uint_eq(sources.node_count, 3);
+	ck_assert_uint_eq(document_sources_of(&sources, 1, &hidden), 0);
+	ck_assert_uint_eq(hidden, 0);
+	ck_assert_uint_eq(document_sources_of(&sources, 2, &hidden), 2);
+	ck_assert_uint_eq(hidden, 1 << 0 | 1 << 1);
+	removed(1, "a");
+	assert_told("document a <a>\n  <b>0</b>\n  <c>2</c>\n</a>\n 10 0?key_file@10 2?key_file@5\n");
+	removed(0, "a");
+	assert_told("document a <a><c>2</c></a> 5 2?key_file@5\n");
+	removed(2, "a");
+	assert_told("removed a\n");
+}
+END_TEST
+
+START_TEST(what_does_not_go_together_is_trouble_and_changes_nothing)
+{
+	open_merging();
+	buffer_clear(&lines);
+	document(2, "a", "<a>\n<b></a>", 5);
+	assert_told("trouble a: fake://2?key_file:2:8: Opening and ending tag mismatch: b line 2 and a\n");
+	document(2, "a", "<z/>", 6);
+	assert_told("trouble a: fake://2?key_file:1:1: the root element is \"z\" of namespace \"\", and \"a\" of "
+		    "namespace \"\" in the layer below: expected the same in both, or zkcfg:merge=\"replace\" "
+		    "(fake://0?key_file)\n");
+	settled(2);
+	assert_told("settled\n");
+	document(1, "a", "<a><c>3</c></a>", 31); /* it is still so */
+	assert_told("");
+	document(2, "a", "<a xmlns:p='u' p:x='1'/>", 7);
+	assert_told("trouble a: none\n"
+		    "document a <a xmlns:p=\"u\" p:x=\"1\">\n  <b>0</b>\n  <c>3</c>\n</a>\n 31 0?key_file@10 "
+		    "1?key_file@31 2?key_file@7\n");
+	document(1, "a", "<a xmlns:p='v' p:x='2'/>", 32);
+	assert_told("trouble a: merged of fake://0?key_file and fake://1?key_file and fake://2?key_file: the prefix "
+		    "\"p\" stands for \"v\" in one layer and for \"u\" in another, within one element: expected one "
+		    "meaning, or another prefix\n");
+	removed(1, "a");
+	removed(2, "a");
+	removed(0, "a");
+	assert_told("trouble a: none\n"
+		    "document a <a xmlns:p=\"u\" p:x=\"1\">\n  <b>0</b>\n  <c>0</c>\n</a>\n 10 0?key_file@10 "
+		    "2?key_file@7\ndocument a <a><b>0</b><c>0</c></a> 10 0?key_file@10\nremoved a\n");
+}
+END_TEST
+
+START_TEST(trouble_of_what_does_not_go_together_ends_with_what_was_there)
+{
+	open_merging();
+	buffer_clear(&lines);
+	document(2, "a", "<z/>", 5);
+	buffer_clear(&lines);
+	removed(2, "a"); /* what is left was told */
+	assert_told("trouble a: none\n");
+	settled(2);
+	assert_told("settled\n");
+}
+END_TEST
+
+START_TEST(no_layer_may_be_unreadable_for_a_merge)
+{
+	open_merging();
+	buffer_clear(&lines);
+	removed(1, "a");
+	buffer_clear(&lines);
+	trouble(1, "a", "it cannot be read");
+	assert_told("trouble a: fake://1?key_file: it cannot be read\n");
+	document(2, "a", "<a><c>2</c></a>", 6);
+	document(0, "a", "<a><c>0</c></a>", 12);
+	assert_told("");
+	trouble(1, "a", NULL);
+	assert_told("document a <a>\n  <c>2</c>\n</a>\n 12 0?key_file@12 2?key_file@6\ntrouble a: none\n");
+}
+END_TEST
+
+START_TEST(marks_of_a_document_of_one_layer_are_not_served)
+{
+	open_merging();
+	buffer_clear(&lines);
+	document(1, "m", "<m xmlns:zkcfg='urn:zkcfg'><x zkcfg:merge='remove'/><y/></m>", 7);
+	assert_told("document m <m>\n  <y/>\n</m>\n 7 1?key_file@7\n");
+}
+END_TEST
+
+/*
  * With the pipeline: revisions
  */
 
@@ -552,7 +674,6 @@ static void begin_pipeline(void)
 	static char name[] = "app";
 
 	begin();
-	xml_start();
 	memset(&host, 0, sizeof(host));
 	host.set = (struct config_set){ .name = name, .mode = 0644, .group = (gid_t)-1,
 					.on_delete = CONFIG_REMOVE };
@@ -718,6 +839,75 @@ START_TEST(a_bad_version_is_told_with_its_layer)
 }
 END_TEST
 
+/* Begin the pipeline anew with layers that are merged. */
+static void open_pipeline_merging(void)
+{
+	close_pipeline();
+	host.set.merge = CONFIG_MERGE_PATHS;
+	open_pipeline();
+}
+
+static struct zkcfg_candidate candidate_of(struct zkcfg_status **status)
+{
+	struct zkcfg_candidate candidate;
+	struct zkcfg *cfg;
+
+	turn_for(20);
+	ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &cfg), 0);
+	ck_assert_int_eq(zkcfg_status_read(cfg, status), 0);
+	ck_assert_int_eq(zkcfg_status_candidate(*status, 0, &candidate), 0);
+	zkcfg_close(cfg);
+	return candidate;
+}
+
+START_TEST(a_merged_document_that_is_refused_names_its_layers)
+{
+	struct zkcfg_candidate candidate;
+	struct zkcfg_status *status;
+
+	host.set.limits.elements = 3;
+	open_pipeline_merging();
+	tell_both("<a><b/></a>", 1000, "<a><c/></a>", 5);
+	assert_served("a", "1000 <a>\n  <b/>\n  <c/>\n</a>\n", 1);
+	document(1, "a", "<a><c/><d/></a>", 6);
+	settled(1);
+	candidate = candidate_of(&status);
+	ck_assert_str_eq(candidate.reason, "merged of fake://0?key_file and fake://1?key_file: more elements than the "
+					   "limit elements=\"3\"");
+	zkcfg_status_free(status);
+	document(1, "a", "<z/>", 7);
+	settled(1);
+	candidate = candidate_of(&status);
+	ck_assert_msg(strstr(candidate.reason, "fake://1?key_file:1:1: the root element is \"z\"") != NULL, "%s",
+		      candidate.reason);
+	ck_assert_msg(strstr(candidate.reason, "(fake://0?key_file)") != NULL, "%s", candidate.reason);
+	zkcfg_status_free(status);
+	assert_served("a", "1000 <a>\n  <b/>\n  <c/>\n</a>\n", 1);
+}
+END_TEST
+
+START_TEST(a_restart_that_merges_the_same_commits_nothing)
+{
+	open_pipeline_merging();
+	tell_both("<a><b>0</b></a>", 1000, "<a><b>1</b></a>", 5);
+	assert_served("a", "1000 <a>\n  <b>1</b>\n</a>\n", 1);
+	close_pipeline();
+	open_pipeline();
+	tell_both("<a><b>0</b></a>", 1000, "<a><b>1</b></a>", 5);
+	assert_served("a", "1000 <a>\n  <b>1</b>\n</a>\n", 1);
+	close_pipeline();
+	segment_host_remove(host.shm_dir); /* from last-good, with what it is made of */
+	open_pipeline();
+	tell_both("<a><b>0</b></a>", 1000, "<a><b>1</b></a>", 5);
+	assert_served("a", "1000 <a>\n  <b>1</b>\n</a>\n", 1);
+	tell_both("<a><b>0</b></a>", 1000, "<a><b>2</b></a>", 6);
+	assert_served("a", "1001 <a>\n  <b>2</b>\n</a>\n", 2);
+	document(0, "a", "<a><b>9</b></a>", 999); /* below what counts, and back */
+	settled(0);
+	assert_served("a", "1001 <a>\n  <b>2</b>\n</a>\n", 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("layers");
@@ -726,6 +916,11 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(alone, begin, end);
+	tcase_add_test(alone, a_document_is_made_of_all_layers_that_have_it);
+	tcase_add_test(alone, what_does_not_go_together_is_trouble_and_changes_nothing);
+	tcase_add_test(alone, trouble_of_what_does_not_go_together_ends_with_what_was_there);
+	tcase_add_test(alone, no_layer_may_be_unreadable_for_a_merge);
+	tcase_add_test(alone, marks_of_a_document_of_one_layer_are_not_served);
 	tcase_add_test(alone, nothing_is_told_before_every_layer_has_settled);
 	tcase_add_test(alone, what_a_layer_loses_the_one_below_it_gives);
 	tcase_add_test(alone, a_version_without_bytes_counts_as_none);
@@ -749,6 +944,8 @@ int main(void)
 	tcase_add_test(whole, a_layer_that_went_while_nobody_looked_gives_way_with_a_higher_revision);
 	tcase_add_test(whole, a_layer_that_went_back_while_nobody_looked_is_refused);
 	tcase_add_test(whole, what_comes_anew_begins_above_what_went);
+	tcase_add_test(whole, a_merged_document_that_is_refused_names_its_layers);
+	tcase_add_test(whole, a_restart_that_merges_the_same_commits_nothing);
 	tcase_add_test(whole, a_bad_version_is_told_with_its_layer);
 	suite_add_tcase(suite, whole);
 	srunner_run_all(runner, CK_ENV);

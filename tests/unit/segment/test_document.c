@@ -913,7 +913,8 @@ END_TEST
 static size_t some_sources(void *bytes)
 {
 	static const uint8_t nodes[] = { 1, 0 };
-	struct document_sources sources = { .count = 2, .nodes = nodes, .node_count = 2 };
+	static const uint16_t hidden[] = { 1, 0 };
+	struct document_sources sources = { .count = 2, .nodes = nodes, .hidden = hidden, .node_count = 2 };
 
 	sources.sources[0] = (struct document_source){ .uri = "zk://h/base", .revision = 7 };
 	sources.sources[1] = (struct document_source){ .uri = "zk://h/host", .revision = UINT64_MAX };
@@ -929,6 +930,7 @@ START_TEST(sources_are_kept_behind_the_document)
 	struct document_sources sources, none;
 	struct zkcfg_document *document;
 	const void *kept;
+	uint16_t hidden;
 
 	ck_assert_uint_eq(some_sources(NULL), size);
 	document_builder_open(builder, "a", 1);
@@ -944,7 +946,11 @@ START_TEST(sources_are_kept_behind_the_document)
 	ck_assert_str_eq(sources.sources[1].uri, "zk://h/host");
 	ck_assert_uint_eq(sources.sources[1].revision, UINT64_MAX);
 	ck_assert_uint_eq(sources.node_count, 2);
-	ck_assert_uint_eq(sources.nodes[0], 1);
+	ck_assert_uint_eq(document_sources_of(&sources, 0, &hidden), 1);
+	ck_assert_uint_eq(hidden, 1);
+	ck_assert_uint_eq(document_sources_of(&sources, 1, &hidden), 0);
+	ck_assert_uint_eq(hidden, 0);
+	ck_assert_uint_eq(document_sources_of(&sources, 2, &hidden), 0); /* no such node */
 	ck_assert(document_sources_equal(&sources, &sources));
 	document_sources_read("", 0, &none);
 	ck_assert(!document_sources_equal(&sources, &none));
@@ -960,9 +966,17 @@ START_TEST(sources_are_kept_behind_the_document)
 	document_sources_read(bytes, size, &none);
 	none.sources[1].uri = "zk://h/other";
 	ck_assert(!document_sources_equal(&sources, &none));
-	bytes[size - 1] = 2; /* there is no third */
-	document_sources_read(bytes, size, &none);
-	ck_assert_uint_eq(none.count, 0);
+	memcpy(cut, bytes, size);
+	for (size_t i = 0; i < 2; i++) { /* there is no third */
+		cut[i == 0 ? size - 5 : size - 2] = 4;
+		document_sources_read(cut, size, &none);
+		ck_assert_uint_eq(none.count, 0);
+		memcpy(cut, bytes, size);
+	}
+	cut[size - 2] = 1; /* sound, and not the same */
+	document_sources_read(cut, size, &none);
+	ck_assert_uint_eq(none.count, 2);
+	ck_assert(!document_sources_equal(&sources, &none));
 	document->sources_bytes = UINT32_MAX; /* in a corrupt segment */
 	document_sources(document, &kept_bytes);
 	ck_assert_uint_eq(kept_bytes, 0);
