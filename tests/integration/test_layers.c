@@ -2,13 +2,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sets from several places: zkcfgd with a base and what a host has over it, two
- * subtrees of a real ZooKeeper; and a fallback for a first source that is not
- * there.
+ * subtrees of a real ZooKeeper; a directory merged over a subtree; and a fallback
+ * for a first source that is not there.
  */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <zkcfg/zkcfg.h>
@@ -172,6 +173,78 @@ START_TEST(a_fallback_serves_while_the_first_source_is_not_there)
 }
 END_TEST
 
+/* A file of the directory that is a layer, in one step. */
+static void put_file(const char *text)
+{
+	char path[128], aside[128];
+	FILE *file;
+
+	snprintf(aside, sizeof(aside), "%s/layer.new", host.directory);
+	snprintf(path, sizeof(path), "%s/layer/a.xml", host.directory);
+	file = fopen(aside, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_int_eq(rename(aside, path), 0);
+}
+
+START_TEST(zookeeper_and_a_directory_are_merged)
+{
+	char directory[128], expected[512];
+	uint64_t seq;
+
+	snprintf(directory, sizeof(directory), "%s/layer", host.directory);
+	ck_assert_int_eq(mkdir(directory, 0755), 0);
+	put_file("<a><p name='x'><max>2</max></p></a>");
+	daemon_host_put(&host, "base/a.xml", "<a><p name='x'><max>1</max><min>1</min></p><q>1</q></a>");
+	host.attributes = "merge=\"paths\" on-delete=\"remove\"";
+	snprintf(elements, sizeof(elements), "<source uri=\"zk://%s/app/base\"/><source uri=\"file://%s\"/>",
+		 zk_server_hosts(host.server), directory);
+	daemon_host_start(&host);
+	DAEMON_UNTIL(&host, serves("a.xml", "/a/p[@name='x']/max", "2"));
+	ck_assert(serves("a.xml", "/a/p/min", "1"));
+	ck_assert(serves("b.xml", "/b", "base"));
+	ck_assert_uint_eq(daemon_host_seq(&host), 1);
+	snprintf(expected, sizeof(expected), "2\nfrom       file://%s, revision ", directory);
+	assert_says("get app a.xml \"/a/p[@name='x']/max\" --origin", expected);
+	snprintf(expected, sizeof(expected), "overrides  zk://%s/app/base, revision ", zk_server_hosts(host.server));
+	assert_says("get app a.xml \"/a/p[@name='x']/max\" --origin", expected);
+	snprintf(expected, sizeof(expected), "1\nfrom       zk://%s/app/base, revision ",
+		 zk_server_hosts(host.server));
+	assert_says("get app a.xml /a/q --origin", expected);
+	assert_says("get app b.xml /b --origin", "base\nfrom       zk://");
+
+	/* each of the two changes what it has */
+	daemon_host_put(&host, "base/a.xml", "<a><p name='x'><max>7</max><min>3</min></p><q>1</q></a>");
+	DAEMON_UNTIL(&host, serves("a.xml", "/a/p/min", "3"));
+	ck_assert(serves("a.xml", "/a/p/max", "2"));
+	put_file("<a><q>9</q></a>");
+	DAEMON_UNTIL(&host, serves("a.xml", "/a/q", "9"));
+	ck_assert(serves("a.xml", "/a/p/max", "7"));
+
+	/* the same after a restart, without a commit; and after a reboot */
+	seq = daemon_host_seq(&host);
+	daemon_host_stop(&host);
+	daemon_host_start(&host);
+	ck_assert_uint_eq(daemon_host_seq(&host), seq);
+	daemon_host_stop(&host);
+	segment_host_remove(host.shm_dir);
+	daemon_host_start(&host);
+	ck_assert(serves("a.xml", "/a/q", "9"));
+	assert_says("get app a.xml /a/q --origin", "9\nfrom       file://");
+	assert_says("get app a.xml /a/q --origin", "overrides  zk://");
+	ck_assert_uint_eq(daemon_host_seq(&host), seq);
+
+	/* one that does not go with the other changes nothing */
+	put_file("<z/>");
+	DAEMON_UNTIL(&host, daemon_host_candidate_count(&host) == 1);
+	assert_says("status app", "layer:1:1: the root element is \"z\"");
+	ck_assert(serves("a.xml", "/a/q", "9"));
+	put_file("<a><q>10</q></a>");
+	DAEMON_UNTIL(&host, serves("a.xml", "/a/q", "10") && daemon_host_candidate_count(&host) == 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("layers");
@@ -183,6 +256,7 @@ int main(void)
 	tcase_add_test(tcase, a_host_has_its_own_over_the_base);
 	tcase_add_test(tcase, a_layer_that_goes_while_nobody_runs_gives_way);
 	tcase_add_test(tcase, a_fallback_serves_while_the_first_source_is_not_there);
+	tcase_add_test(tcase, zookeeper_and_a_directory_are_merged);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
