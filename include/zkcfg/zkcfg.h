@@ -379,8 +379,10 @@ struct zkcfg_request {
  */
 ZKCFG_API int zkcfg_get_batch(const struct zkcfg_snapshot *snapshot, struct zkcfg_request *requests, size_t count);
 
-/** The most sources that a set may have. Since 0.1. */
-#define ZKCFG_ORIGINS_MOST 16
+/** The most sources that a value may have or hide. Since 0.1. */
+enum {
+	ZKCFG_ORIGINS_MOST = 16
+};
 
 /** A source that a value is from. Since 0.1. */
 struct zkcfg_origin {

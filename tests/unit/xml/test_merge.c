@@ -159,6 +159,47 @@ START_TEST(layers_are_merged_by_the_rules)
 }
 END_TEST
 
+/* The one between two blank lines of the example in the manual; free() it. */
+static char *of_manual(unsigned number)
+{
+	const char *top = getenv("srcdir");
+	struct buffer page = { 0 };
+	const char *at, *end;
+	char path[4096], *part;
+
+	snprintf(path, sizeof(path), "%s/docs/man/zkcfgd.xml.5", top ? top : ".");
+	ck_assert_int_eq(file_read(path, 1 << 20, &page), 0);
+	buffer_append(&page, "", 1);
+	at = strstr(page.bytes, ".Sh MERGING");
+	ck_assert_ptr_nonnull(at);
+	at = strstr(at, ".Bd -literal\n");
+	ck_assert_ptr_nonnull(at);
+	for (at = strchr(at, '\n') + 1; number > 0; number--) {
+		at = strstr(at, "\n\n");
+		ck_assert_ptr_nonnull(at);
+		at += 2;
+	}
+	end = strstr(at, "</service>\n");
+	ck_assert_ptr_nonnull(end);
+	part = strndup(at, (size_t)(end - at) + strlen("</service>\n"));
+	buffer_free(&page);
+	return part;
+}
+
+START_TEST(the_manuals_example_is_true)
+{
+	char *everywhere = of_manual(0), *host = of_manual(1), *served = of_manual(2);
+
+	ck_assert_msg(merge((const char *const[LAYERS]){ everywhere, host }, NULL) == 0, "%s", fault.fault.reason);
+	buffer_append(&merged.text, "", 1);
+	ck_assert_str_eq(merged.text.bytes, served);
+	xml_merged_free(&merged);
+	free(everywhere);
+	free(host);
+	free(served);
+}
+END_TEST
+
 /* By namespace, and not by luck: as a parser that knows namespaces reads the result. */
 START_TEST(prefixes_of_the_result_stand_for_what_they_stood_for)
 {
@@ -454,6 +495,7 @@ int main(void)
 	xml_start();
 	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, layers_are_merged_by_the_rules, 0, sizeof(merges) / sizeof(merges[0]));
+	tcase_add_test(tcase, the_manuals_example_is_true);
 	tcase_add_test(tcase, prefixes_of_the_result_stand_for_what_they_stood_for);
 	tcase_add_test(tcase, one_layer_stays_as_it_was);
 	tcase_add_loop_test(tcase, what_does_not_go_together_is_refused_with_layer_place_and_reason, 0,
