@@ -286,6 +286,7 @@ END_TEST
 /* Whether it only waits, or a reload is under way as well: nothing is left of it (LeakSanitizer). */
 START_TEST(client_that_goes_away_is_forgotten)
 {
+	struct admin_reply reply;
 	int fd;
 
 	host.is_late = true;
@@ -293,6 +294,9 @@ START_TEST(client_that_goes_away_is_forgotten)
 			   : "[" WAIT ",{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"reload\"}," WAIT "]");
 	close(fd);
 	admin_host_run(&host, 50);
+	admin_host_request(&host, false, "GET /metrics", NULL, NULL, &reply);
+	ck_assert_ptr_nonnull(strstr(reply.body, "\nzkcfg_admin_connections 1\n"));
+	admin_reply_free(&reply);
 	admin_host_commit(&host);
 	if (host.done)
 		admin_host_done(&host);
