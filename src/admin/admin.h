@@ -45,7 +45,7 @@ struct admin_document {
 	int64_t version;   /* at the source; -1: it has none */
 };
 
-/* Told once, at once or later, also when admin has been closed meanwhile. report: borrowed, an object or NULL. */
+/* Told once, at once or later, also when admin was closed meanwhile. report: borrowed, an object or NULL. */
 typedef void (*admin_done)(void *arg, int result, const json_t *report);
 
 /*

@@ -426,6 +426,8 @@ START_TEST(other_origins_are_refused)
 	expect_host(admin_tcp(host.admin), "http://evil.example", 403);
 	expect_host(admin_tcp(host.admin), "null", 403);
 	expect_host(admin_tcp(host.admin), admin_tcp(host.admin), 403);
+	snprintf(origin, sizeof(origin), "evil://%s", admin_tcp(host.admin));
+	expect_host(admin_tcp(host.admin), origin, 403);
 	expect(false, "GET /-/healthy", "Origin: http://evil.example\r\n", NULL, 403, NULL);
 	expect(false, "GET /-/healthy", NULL, NULL, 200, NULL);
 }

@@ -54,6 +54,8 @@ static const struct {
 	{ "GET / HTTP/1.1 \r\n" H "\r\n", 400 },
 	{ "GET / HTTP/1.1\n" H "\r\n", 400 },
 	{ "GET / HTTP/1.1\r\nHost: h\n\r\n", 400 },
+	{ "GET / HTTP/1.1\n", 400 },
+	{ "GET / HTTP/1.1\n\n", 400 },
 	{ "GET / HTTP/1\r\n" H "\r\n", 400 },
 	{ "GET / http/1.1\r\n" H "\r\n", 400 },
 	{ "GET / HTTP/1.12\r\n" H "\r\n", 400 },

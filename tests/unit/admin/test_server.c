@@ -123,19 +123,44 @@ END_TEST
 
 START_TEST(client_that_has_said_all_is_answered)
 {
+	struct admin_reply reply;
+	char request[256];
 	int fd;
 
 	admin_host_open_tcp(&host);
+	snprintf(request, sizeof(request), "GET /v1/sets/app/documents/big.xml HTTP/1.1\r\nHost: %s\r\n\r\n",
+		 admin_tcp(host.admin));
 	for (int is_tcp = 0; is_tcp < 2; is_tcp++) {
-		char request[256];
-
 		fd = admin_host_connect(&host, is_tcp);
-		snprintf(request, sizeof(request),
-			 "GET /v1/sets/app/documents/big.xml HTTP/1.1\r\nHost: %s\r\n\r\n",
-			 admin_tcp(host.admin));
 		admin_host_send(fd, request);
 		ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
-		expect_status(fd, 200);
+		admin_host_receive(&host, fd, false, &reply);
+		ck_assert_int_eq(reply.status, 200);
+		ck_assert_uint_eq(reply.body_bytes, ADMIN_HOST_BIG_BYTES);
+		admin_reply_free(&reply);
+		close(fd);
+	}
+}
+END_TEST
+
+/* Who first writes all, and then looks, sees why, and no reset. */
+START_TEST(client_that_is_refused_may_say_all_it_has)
+{
+	static const char piece[4096];
+	char request[256];
+	int fd;
+
+	admin_host_open_tcp(&host);
+	snprintf(request, sizeof(request),
+		 "POST /rpc HTTP/1.1\r\nHost: %s\r\nContent-Length: 1048576\r\n\r\n", admin_tcp(host.admin));
+	for (int is_tcp = 0; is_tcp < 2; is_tcp++) {
+		fd = admin_host_connect(&host, is_tcp);
+		admin_host_send(fd, request);
+		for (int i = 0; i < 256; i++) {
+			admin_host_run(&host, 0);
+			ck_assert_int_eq(send(fd, piece, sizeof(piece), MSG_NOSIGNAL), sizeof(piece));
+		}
+		expect_status(fd, 413);
 		close(fd);
 	}
 }
@@ -226,6 +251,8 @@ START_TEST(request_that_is_not_whole_in_time_is_refused)
 		admin_host_send(trickle, i == 0 ? "GET / HTTP/1.1\r\n" : "X: y\r\n");
 		admin_host_run(&host, 20);
 	}
+	/* it was told meanwhile, and not after a time without a byte */
+	ck_assert_int_gt(recv(trickle, &(char){ 0 }, 1, MSG_PEEK | MSG_DONTWAIT), 0);
 	expect_status(trickle, 408);
 	for (int i = 0; i < 3; i++) {
 		expect_status(fds[i], 408);
@@ -431,6 +458,7 @@ int main(void)
 	tcase_add_test(tcase, requests_that_come_at_once_are_answered_in_turn);
 	tcase_add_test(tcase, request_may_come_byte_by_byte);
 	tcase_add_test(tcase, client_that_has_said_all_is_answered);
+	tcase_add_test(tcase, client_that_is_refused_may_say_all_it_has);
 	tcase_add_test(tcase, body_is_sent_for_when_the_client_waits_for_a_word);
 	tcase_add_test(tcase, big_answer_is_whole);
 	tcase_add_test(tcase, too_much_has_its_status);
