@@ -10,7 +10,8 @@
  * all is looked after once, in main.c.
  *
  * Reading commands know libzkcfg only and open no connection; check and put
- * know xml/, put and rm source/. accept-older leaves a file for zkcfgd.
+ * know xml/, put and rm source/. accept-older leaves a file for zkcfgd; reload,
+ * freeze and thaw call it, by control.h.
  */
 #ifndef ZKCFG_CLI_CLI_H
 #define ZKCFG_CLI_CLI_H
@@ -36,6 +37,7 @@ enum cli_exit {
 	CLI_STALE = 5,
 	CLI_TIMED_OUT = 6,
 	CLI_SOURCE_FAILED = 7,
+	CLI_RESTART = 8,
 	/* No exit code: nobody reads the output any more, and that is how it ends; main.c makes it CLI_OK. */
 	CLI_READER_GONE = 100
 };
@@ -54,7 +56,8 @@ enum cli_option {
 	CLI_IF_VERSION = 1 << 7,
 	CLI_NO_CHECK = 1 << 8,
 	CLI_STATE_DIR = 1 << 9,
-	CLI_ORIGIN = 1 << 10
+	CLI_ORIGIN = 1 << 10,
+	CLI_UNTIL = 1 << 11
 };
 
 enum cli_format { CLI_FORMAT_FLAT, CLI_FORMAT_XML, CLI_FORMAT_JSON };
@@ -82,6 +85,7 @@ struct cli {
 	const char *shm_dir; /* NULL: where libzkcfg looks */
 	const char *state_dir; /* NULL: where zkcfgd keeps it when nobody says */
 	const char *schema;  /* NULL: none */
+	const char *until;   /* NULL: not given */
 	int64_t max_age_ms;  /* -1: any age will do */
 	int64_t timeout_ms;  /* -1: not given */
 	int64_t newer;	     /* -1: not given */
@@ -164,7 +168,8 @@ int set_documents(const struct set *set, const struct zkcfg_document ***document
 int set_each_value(const struct zkcfg_document *document,
 		   int (*tell)(const char *path, const char *value, void *user), void *user);
 
-extern const struct cli_command accept_older_command, check_command, dump_command, get_command, ls_command,
-	put_command, rm_command, status_command, wait_command, watch_command;
+extern const struct cli_command accept_older_command, check_command, dump_command, freeze_command, get_command,
+	ls_command, put_command, reload_command, rm_command, status_command, thaw_command, wait_command,
+	watch_command;
 
 #endif

@@ -6,12 +6,15 @@ zkcfg_SOURCES = \
 	%D%/accept_older.c \
 	%D%/check.c %D%/check.h \
 	%D%/cli.h \
+	%D%/control.c %D%/control.h \
 	%D%/dump.c \
+	%D%/freeze.c \
 	%D%/get.c \
 	%D%/ls.c \
 	%D%/main.c \
 	%D%/output.c \
 	%D%/put.c \
+	%D%/reload.c \
 	%D%/rm.c \
 	%D%/set.c \
 	%D%/status.c \

@@ -16,7 +16,8 @@
 
 static const struct cli_command *const commands[] = {
 	&get_command,	 &ls_command,	 &dump_command, &watch_command, &wait_command,
-	&status_command, &check_command, &put_command,	&rm_command,	&accept_older_command,
+	&status_command, &check_command, &put_command,	&rm_command,	&reload_command,
+	&freeze_command, &thaw_command,	 &accept_older_command,
 	NULL,
 };
 
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
 	{ "no-check", no_argument, NULL, OPTION_OF_COMMAND + CLI_NO_CHECK },
 	{ "state-dir", required_argument, NULL, OPTION_OF_COMMAND + CLI_STATE_DIR },
 	{ "origin", no_argument, NULL, OPTION_OF_COMMAND + CLI_ORIGIN },
+	{ "until", required_argument, NULL, OPTION_OF_COMMAND + CLI_UNTIL },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -152,6 +154,9 @@ static int options_take_own(struct cli *cli, enum cli_option option, struct mess
 		return 0;
 	case CLI_SCHEMA:
 		cli->schema = optarg;
+		return 0;
+	case CLI_UNTIL:
+		cli->until = optarg;
 		return 0;
 	case CLI_STATE_DIR:
 		cli->state_dir = optarg;

@@ -857,7 +857,7 @@ bool config_set_equal(const struct config_set *a, const struct config_set *b)
 	return text_equal(a->name, b->name) && sources_equal(a, b) && text_equal(a->schema, b->schema) &&
 	       a->schema_time.tv_sec == b->schema_time.tv_sec && a->schema_time.tv_nsec == b->schema_time.tv_nsec &&
 	       a->schema_inode == b->schema_inode && a->on_delete == b->on_delete &&
-	       text_equal(a->commit_marker, b->commit_marker) && a->debounce_min_ms == b->debounce_min_ms &&
+	       a->merge == b->merge && text_equal(a->commit_marker, b->commit_marker) && a->debounce_min_ms == b->debounce_min_ms &&
 	       a->debounce_max_ms == b->debounce_max_ms && a->mode == b->mode && a->group == b->group &&
 	       limits_equal(&a->limits, &b->limits);
 }

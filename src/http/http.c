@@ -109,6 +109,7 @@ static bool http_set_usual(struct http_request *request, const struct http_call 
 	CURL *easy = request->easy;
 
 	return curl_easy_setopt(easy, CURLOPT_URL, call->url) == CURLE_OK &&
+	       (!call->socket || curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->socket) == CURLE_OK) &&
 	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&

@@ -48,6 +48,7 @@ struct http_answer {
 /* A request. All of it is copied. */
 struct http_call {
 	const char *url;
+	const char *socket; /* a Unix socket to connect to, whatever host the URL names; NULL: none */
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL: none */
 	const char *body;	    /* POST it; NULL: GET */
 	size_t body_bytes;

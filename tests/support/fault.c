@@ -18,6 +18,7 @@ static struct {
 	int error_number;
 	bool for_good;
 	bool struck;
+	void (*act)(void);
 } fault;
 
 void fault_arm(unsigned kinds, unsigned nth, int error_number)
@@ -27,6 +28,12 @@ void fault_arm(unsigned kinds, unsigned nth, int error_number)
 	fault.error_number = error_number;
 	fault.for_good = false;
 	fault.struck = false;
+	fault.act = NULL;
+}
+
+void fault_do(void (*act)(void))
+{
+	fault.act = act;
 }
 
 void fault_arm_for_good(unsigned kinds, unsigned nth, int error_number)
@@ -46,6 +53,9 @@ static bool fault_strikes(enum fault_kind kind)
 	if (!(fault.kinds & kind) || (fault.struck && !fault.for_good) || (!fault.struck && --fault.left > 0))
 		return false;
 	fault.struck = true;
+	if (fault.act)
+		fault.act();
+	fault.act = NULL;
 	errno = kind == FAULT_MEMORY ? ENOMEM : fault.error_number;
 	return true;
 }

@@ -22,6 +22,8 @@ enum fault_kind {
 void fault_arm(unsigned kinds, unsigned nth, int error_number);
 /* The same, and every one after it fails, too. */
 void fault_arm_for_good(unsigned kinds, unsigned nth, int error_number);
+/* The call that fails does this first, once; behind fault_arm(). */
+void fault_do(void (*act)(void));
 /* No more. Did one fail? */
 bool fault_disarm(void);
 

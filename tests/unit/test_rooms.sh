@@ -20,7 +20,7 @@ declare -A may=(
 	[hook]="public publish segment base"
 	[admin]="public publish segment base"
 	[daemon]="public base segment client xml source publish hook admin"
-	[cli]="public base xml source"
+	[cli]="public base xml source http"
 )
 
 # The only rooms that may use each of these; extended regular expressions.

@@ -146,6 +146,31 @@ START_TEST(descriptor_with_a_fault_is_an_error_or_works)
 }
 END_TEST
 
+static void overtake(void)
+{
+	segment_host_publish(&host, "app.xml", "<a>2</a>");
+}
+
+START_TEST(pin_that_fails_while_it_is_overtaken_takes_the_newer_commit)
+{
+	struct zkcfg_snapshot *snapshot;
+	struct zkcfg *cfg;
+	const char *value;
+	int err;
+
+	ck_assert_int_eq(zkcfg_open("app", host.shm_dir, &cfg), 0);
+	fault_arm(FAULT_SYSTEM, 1, EMFILE);
+	fault_do(overtake);
+	err = zkcfg_pin(cfg, &snapshot);
+	ck_assert(fault_disarm());
+	ck_assert_int_eq(err, 0);
+	ck_assert_int_eq(zkcfg_get_string(snapshot, "app.xml", "/a", &value), 0);
+	ck_assert_str_eq(value, "2");
+	zkcfg_unpin(snapshot);
+	zkcfg_close(cfg);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("faults");
@@ -155,6 +180,7 @@ int main(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, start, stop);
+	tcase_add_test(tcase, pin_that_fails_while_it_is_overtaken_takes_the_newer_commit);
 	tcase_add_loop_test(tcase, reader_without_memory_or_files_says_so, 0, 2);
 	tcase_add_test(tcase, reader_that_cannot_follow_keeps_what_it_has);
 	tcase_add_test(tcase, descriptor_with_a_fault_is_an_error_or_works);

@@ -240,7 +240,7 @@ static const struct {
 	/* the root element */
 	{ "<zkcfgd shmdir='/x'/>",
 	  "zkcfgd.xml:1:1: element zkcfgd: attribute shmdir is not known, expected one of "
-	  "shm-dir, state-dir, log-level" },
+	  "shm-dir, state-dir, log-level, listen, listen-allow-reload, control-group" },
 	{ "<zkcfgd shm-dir=''/>", "zkcfgd.xml:1:1: element zkcfgd: attribute shm-dir=\"\": expected a path" },
 	{ "<zkcfgd state-dir=''/>",
 	  "zkcfgd.xml:1:1: element zkcfgd: attribute state-dir=\"\": expected a path" },
