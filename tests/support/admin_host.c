@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "support/segment_host.h"
 
-#define HOST_TIMEOUT_NS (10 * CLOCK_NS_PER_S)
+#define HOST_TIMEOUT_NS (30 * CLOCK_NS_PER_S)
 
 static char *host_big;
 
@@ -321,18 +321,26 @@ void admin_host_run(struct admin_host *host, int ms)
 	} while (clock_monotonic_ns() < end);
 }
 
-/* Whether head and body are all there. */
+/* Whether head and body are all there. Only the head is looked through: a body may be long. */
 static bool host_is_whole(const char *text, size_t size_bytes, bool is_head)
 {
-	const char *end = strstr(text, "\r\n\r\n"), *length = strcasestr(text, "\r\nContent-Length: ");
+	char head[4096];
+	const char *end, *length;
+	size_t head_bytes = size_bytes < sizeof(head) ? size_bytes : sizeof(head) - 1;
 
-	if (!end || strncmp(text, "HTTP/1.1 100", 12) == 0)
-		return end && host_is_whole(end + 4, size_bytes - (size_t)(end + 4 - text), is_head);
-	if (is_head || strncmp(text, "HTTP/1.1 204", 12) == 0)
+	memcpy(head, text, head_bytes);
+	head[head_bytes] = '\0';
+	end = strstr(head, "\r\n\r\n");
+	length = strcasestr(head, "\r\nContent-Length: ");
+	if (!end)
+		return false;
+	head_bytes = (size_t)(end + 4 - head);
+	if (strncmp(head, "HTTP/1.1 100", 12) == 0)
+		return host_is_whole(text + head_bytes, size_bytes - head_bytes, is_head);
+	if (is_head || strncmp(head, "HTTP/1.1 204", 12) == 0)
 		return true;
 	return length && length < end &&
-	       size_bytes - (size_t)(end + 4 - text) >=
-		       strtoull(length + strlen("\r\nContent-Length: "), NULL, 10);
+	       size_bytes - head_bytes >= strtoull(length + strlen("\r\nContent-Length: "), NULL, 10);
 }
 
 /* Whether something came. */

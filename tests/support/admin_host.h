@@ -68,7 +68,7 @@ struct admin_reply {
 	size_t body_bytes;
 	bool is_ended; /* the other end has closed */
 };
-/* Run the loop until an answer is whole, or the other end closes; the test fails after 10 s. */
+/* Run the loop until an answer is whole, or the other end closes; the test fails after 30 s. */
 void admin_host_receive(struct admin_host *host, int fd, bool is_head, struct admin_reply *reply);
 /* Until this text has come. What has come is appended to text. */
 void admin_host_expect(struct admin_host *host, int fd, char *text, size_t most_bytes, const char *expected);
