@@ -119,7 +119,7 @@ int control_call(const struct cli *cli, const char *method, json_t *params, json
 		code = CLI_UNREADABLE;
 	} else {
 		call.body_bytes = strlen(text);
-		if (http_perform(NULL, &call) < 0)
+		if (http_perform(&(struct http_tls){ .ca_file = NULL }, &call) < 0)
 			code = output_json(NULL, 0);
 		else if (!json_is_object(control.answer))
 			code = control_complain(cli, &control);

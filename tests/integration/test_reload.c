@@ -15,6 +15,7 @@
 #include <zkcfg/zkcfg.h>
 
 #include "base/clock.h"
+#include "http/http.h"
 #include "support/segment_host.h"
 
 #define DEADLINE_NS (30 * CLOCK_NS_PER_S)
@@ -328,6 +329,195 @@ START_TEST(many_at_once_end_with_the_newest)
 }
 END_TEST
 
+/* --- whoever asks ---------------------------------------------------------------------------- */
+
+/* The exit status of a command of zkcfg; what it said is in the file "said". */
+static int command(const char *arguments)
+{
+	const char *build = getenv("ZKCFG_BUILD");
+	char line[1024];
+	int how;
+
+	snprintf(line, sizeof(line), "%.400s/zkcfg --shm-dir shm %s >said 2>&1", build ? build : ".", arguments);
+	how = system(line);
+	ck_assert(WIFEXITED(how));
+	return WEXITSTATUS(how);
+}
+
+static const char *said(void)
+{
+	static char text[8192];
+	FILE *file = fopen("said", "r");
+	size_t got;
+
+	ck_assert_ptr_nonnull(file);
+	got = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[got] = '\0';
+	return text;
+}
+
+static struct {
+	int status;
+	char body[16384];
+} answer;
+
+static void answered(void *user, const struct http_answer *http)
+{
+	(void)user;
+	answer.status = http->status;
+	snprintf(answer.body, sizeof(answer.body), "%s%s", http->body, http->reason);
+}
+
+static void post(const char *path, const char *body)
+{
+	static const char *const headers[] = { "Content-Type: application/json", NULL };
+	const struct http_tls tls = { .ca_file = NULL };
+	char socket[128], url[256];
+	struct http_call call = { .url = url, .socket = socket, .headers = headers, .body = body,
+				  .body_bytes = strlen(body), .timeout_ms = 60000, .connect_timeout_ms = 5000,
+				  .most_bytes = sizeof(answer.body), .done = answered };
+
+	snprintf(socket, sizeof(socket), "%s/shm/admin/zkcfgd.sock", top);
+	snprintf(url, sizeof(url), "http://zkcfgd%s", path);
+	ck_assert_int_eq(http_perform(&tls, &call), 0);
+}
+
+#define RPC_RELOAD "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"reload\"}"
+
+/* What came of it, as the codes of zkcfg reload. */
+static int by_command(void)
+{
+	return command("reload");
+}
+
+static int by_signal(void)
+{
+	return strncmp(hang_up(), "done, ", 6) == 0 ? 0 : 4;
+}
+
+static int by_http(void)
+{
+	post("/-/reload", "");
+	return answer.status == 200 ? 0 : answer.status == 422 ? 4 : 99;
+}
+
+static int by_rpc(void)
+{
+	post("/rpc", RPC_RELOAD);
+	return strstr(answer.body, "\"result\":0,") ? 0 : strstr(answer.body, "\"result\":4,") ? 4 : 99;
+}
+
+START_TEST(whoever_asks_gets_the_same)
+{
+	int (*const triggers[])(void) = { by_command, by_signal, by_http, by_rpc };
+
+	run_two();
+	configure(SET("one", "one", "") SET("two", "three", ""));
+	put("one/a.xml", "<v>10</v>");
+	ck_assert_int_eq(triggers[_i](), 0);
+	ck_assert(serves("one", "10"));
+	UNTIL(serves("two", "3"));
+	put("one/a.xml", "<v>");
+	ck_assert_int_eq(triggers[_i](), 4);
+	ck_assert(serves("one", "10"));
+	put("one/a.xml", "<v>11</v>");
+	configure("<nonsense/>");
+	ck_assert_int_eq(triggers[_i](), 4);
+	ck_assert(serves("one", "11") && serves("two", "3"));
+}
+END_TEST
+
+START_TEST(command_says_what_changed_and_what_was_refused)
+{
+	run_two();
+	ck_assert_int_eq(command("reload"), 0);
+	ck_assert_str_eq(said(), "one: seq 1, nothing new\ntwo: seq 1, nothing new\n");
+	put("one/a.xml", "<v>\n</w>");
+	ck_assert_int_eq(command("reload one"), 4);
+	ck_assert_ptr_nonnull(strstr(said(), "one: seq 1, nothing new\n  refused    a.xml:2:"));
+	ck_assert_ptr_null(strstr(said(), "two"));
+	ck_assert_int_eq(command("reload none-such"), 1);
+	ck_assert_int_eq(rename("two", "gone"), 0);
+	put("one/a.xml", "<v>5</v>");
+	ck_assert_int_eq(command("reload"), 7);
+	ck_assert_ptr_nonnull(strstr(said(), "  unread     the source cannot be read: "));
+	ck_assert_int_eq(rename("gone", "two"), 0);
+	put("zkcfgd.xml", "<zkcfgd listen=\"127.0.0.1:1\"/>");
+	ck_assert_int_eq(command("reload"), 8);
+	ck_assert_ptr_nonnull(strstr(said(), "configuration: a new listen takes a restart of zkcfgd\n"));
+	kill(daemon_pid, SIGTERM);
+	ck_assert_int_eq(waitpid(daemon_pid, NULL, 0), daemon_pid);
+	daemon_pid = 0;
+	ck_assert_int_eq(command("reload"), 3);
+	ck_assert_ptr_nonnull(strstr(said(), "no zkcfgd has a control socket in shm: is it running?"));
+}
+END_TEST
+
+START_TEST(frozen_set_waits_and_thaws)
+{
+	run_two();
+	ck_assert_int_eq(command("freeze one --until tomorrow"), 2);
+	ck_assert_int_eq(command("freeze one --until 1h"), 0);
+	put("one/a.xml", "<v>2</v>");
+	put("two/a.xml", "<v>20</v>");
+	ck_assert_int_eq(command("reload"), 0);
+	ck_assert_ptr_nonnull(strstr(said(), "  frozen     a.xml: it waits: the set is frozen\n"));
+	ck_assert(serves("one", "1") && serves("two", "20"));
+	ck_assert_int_eq(command("status one"), 0);
+	ck_assert_ptr_nonnull(strstr(said(), "FROZEN since 20"));
+	ck_assert_int_eq(command("thaw one"), 0);
+	UNTIL(serves("one", "2"));
+	ck_assert_int_eq(command("freeze none-such"), 1);
+}
+END_TEST
+
+START_TEST(socket_that_was_removed_comes_back)
+{
+	run_two();
+	ck_assert_int_eq(unlink("shm/admin/zkcfgd.sock"), 0);
+	UNTIL(access("shm/admin/zkcfgd.sock", F_OK) == 0);
+	ck_assert_int_eq(command("reload"), 0);
+}
+END_TEST
+
+/* 100 reloads a second beside 500 changes a second. */
+START_TEST(many_reloads_beside_many_commits_lose_nothing)
+{
+	const char *full = getenv("ZKCFG_TEST_FULL");
+	int seconds = full && *full ? 10 : 2, how;
+	int64_t began_ns, pid;
+	char text[64];
+	pid_t writer;
+
+	run_two();
+	began_ns = clock_monotonic_ns();
+	writer = fork();
+	ck_assert_int_ge(writer, 0);
+	for (int i = 1; writer == 0 && i <= 500 * seconds; i++) {
+		FILE *file = fopen("written", "w");
+
+		if (!file || fprintf(file, "<v>%d</v>", i) < 0 || fclose(file) != 0 || rename("written", "one/a.xml") < 0)
+			_exit(1);
+		while (clock_monotonic_ns() < began_ns + i * CLOCK_NS_PER_S / 500)
+			usleep(200);
+	}
+	if (writer == 0)
+		_exit(0);
+	for (int i = 1; i <= 100 * seconds; i++) {
+		ck_assert_int_eq(i % 2 ? by_http() : by_rpc(), 0);
+		while (clock_monotonic_ns() < began_ns + i * CLOCK_NS_PER_S / 100)
+			usleep(200);
+	}
+	ck_assert_int_eq(waitpid(writer, &how, 0), writer);
+	ck_assert_int_eq(how, 0);
+	snprintf(text, sizeof(text), "%d", 500 * seconds);
+	UNTIL(serves("one", text));
+	ck_assert_uint_gt(seq_of("one", &pid), 50);
+	ck_assert(serves("two", "2"));
+}
+END_TEST
+
 static Suite *reload_suite(void)
 {
 	Suite *suite = suite_create("reload");
@@ -343,6 +533,11 @@ static Suite *reload_suite(void)
 	tcase_add_test(tcase, source_that_cannot_be_read_is_told);
 	tcase_add_test(tcase, schema_that_was_edited_is_another_one);
 	tcase_add_test(tcase, many_at_once_end_with_the_newest);
+	tcase_add_loop_test(tcase, whoever_asks_gets_the_same, 0, 4);
+	tcase_add_test(tcase, command_says_what_changed_and_what_was_refused);
+	tcase_add_test(tcase, frozen_set_waits_and_thaws);
+	tcase_add_test(tcase, socket_that_was_removed_comes_back);
+	tcase_add_test(tcase, many_reloads_beside_many_commits_lose_nothing);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
