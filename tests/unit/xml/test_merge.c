@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <zkcfg/zkcfg.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "segment/document.h"
 
@@ -426,12 +426,12 @@ START_TEST(long_lists_are_merged_in_linear_time)
 {
 	const unsigned count = 200000;
 	struct buffer text = { 0 };
-	int64_t before_ns;
+	clock_t before;
 
 	long_list(&text, lists[_i], count);
-	before_ns = clock_monotonic_ns();
+	before = clock(); /* of this process: the machine may be busy */
 	ck_assert_int_eq(merge((const char *const[LAYERS]){ text.bytes, text.bytes, text.bytes }, NULL), 0);
-	ck_assert_int_lt(clock_monotonic_ns() - before_ns, 20 * CLOCK_NS_PER_S); /* quadratic: minutes */
+	ck_assert_int_lt((clock() - before) / CLOCKS_PER_SEC, 20); /* quadratic: minutes */
 	ck_assert_uint_eq(merged.from.size_bytes, 1 + count * (_i == 0 ? 2 : 1));
 	ck_assert_uint_eq((uint8_t)merged.from.bytes[1], _i == 2 ? 0 : 2);
 	xml_merged_free(&merged);
@@ -493,7 +493,7 @@ int main(void)
 	int failed;
 
 	xml_start();
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 120);
 	tcase_add_loop_test(tcase, layers_are_merged_by_the_rules, 0, sizeof(merges) / sizeof(merges[0]));
 	tcase_add_test(tcase, the_manuals_example_is_true);
 	tcase_add_test(tcase, prefixes_of_the_result_stand_for_what_they_stood_for);
