@@ -126,6 +126,7 @@ static void on_document(void *user, const char *name, const void *bytes, size_t 
 	ck_assert_ptr_eq(user, &lines);
 	document_sources_read(blob, sources_bytes, &sources);
 	ck_assert_uint_ge(sources.count, 1);
+	ck_assert_int_eq(revision->version, sources.count > 1 ? -1 : (int64_t)revision->modified);
 	buffer_printf(&lines, "document %s %.*s %llu", name, (int)size_bytes, (const char *)bytes,
 		      (unsigned long long)revision->modified);
 	for (size_t i = 0; i < sources.count; i++)
