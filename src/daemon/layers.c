@@ -221,7 +221,8 @@ struct made_of {
 };
 
 /* HELD: that cannot be told. */
-static enum effect layers_look(const struct layers *layers, const struct layered *document, struct made_of *made)
+static enum effect layers_look(const struct layers *layers, const struct layered *document,
+			       struct made_of *made)
 {
 	made->count = 0;
 	for (size_t i = layers->layer_count; i-- > 0;) {
@@ -278,8 +279,8 @@ static void layers_tell_trouble(struct layers *layers, struct layered *document)
 }
 
 /* What the document is made of, the lowest layer first, for layers_told(). merged NULL: of one. */
-static void layers_write_told(struct layers *layers, const struct layered *document, const struct made_of *made,
-			      const struct xml_merged *merged)
+static void layers_write_told(struct layers *layers, const struct layered *document,
+			      const struct made_of *made, const struct xml_merged *merged)
 {
 	struct document_sources sources = { .count = made->count };
 
@@ -343,7 +344,8 @@ static void layers_blame(struct layers *layers, struct layered *document, const 
 		buffer_printf(&text, "%s%.256s", i > 0 ? " and " : "merged of ",
 			      layers->places[made->places[made->count - 1 - i]].text);
 	if (fault->layer != XML_MERGE_NONE)
-		buffer_printf(&text, "%.256s", layers->places[made->places[made->count - 1 - fault->layer]].text);
+		buffer_printf(&text, "%.256s",
+			      layers->places[made->places[made->count - 1 - fault->layer]].text);
 	if (fault->fault.line > 0)
 		buffer_printf(&text, ":%u:%u", fault->fault.line, fault->fault.column);
 	buffer_printf(&text, ": %s", fault->fault.reason);
@@ -370,7 +372,8 @@ static void layers_merge(struct layers *layers, struct layered *document, const 
 	for (size_t i = 0; i < made->count; i++) {
 		const struct version *version = document->slots[made->places[made->count - 1 - i]].version;
 
-		parts[i] = (struct xml_merge_layer){ .bytes = version->bytes, .size_bytes = version->size_bytes };
+		parts[i] = (struct xml_merge_layer){ .bytes = version->bytes,
+						     .size_bytes = version->size_bytes };
 	}
 	err = xml_merge(parts, made->count, &layers->limits, &merged, &fault);
 	if (err == ZKCFG_ENOMEM) {

@@ -386,8 +386,8 @@ static void parse_end_document(void *user)
 		xml_parse_fail(parse, &place, PARSE_CONVERSION);
 }
 
-bool xml_parse_admit(struct xml_parse *parse, const struct xml_limits *limits, unsigned depth, unsigned elements,
-		     const char *name, size_t name_bytes, int attributes)
+bool xml_parse_admit(struct xml_parse *parse, const struct xml_limits *limits, unsigned depth,
+		     unsigned elements, const char *name, size_t name_bytes, int attributes)
 {
 	unsigned depth_limit = limits->depth < XML_DEPTH_LIMIT ? limits->depth : XML_DEPTH_LIMIT;
 	int shown = name_bytes < 64 ? (int)name_bytes : 64;
@@ -397,8 +397,8 @@ bool xml_parse_admit(struct xml_parse *parse, const struct xml_limits *limits, u
 		return true;
 	place = xml_parse_tag_place(parse);
 	if (depth >= depth_limit)
-		xml_parse_fail(parse, &place, "element \"%.*s\" is nested deeper than the limit depth=\"%u\"", shown, name,
-			       depth_limit);
+		xml_parse_fail(parse, &place, "element \"%.*s\" is nested deeper than the limit depth=\"%u\"",
+			       shown, name, depth_limit);
 	else if (elements >= limits->elements)
 		xml_parse_fail(parse, &place, "more elements than the limit elements=\"%u\"",
 			       limits->elements);

@@ -45,15 +45,16 @@ struct xml_parse {
 int xml_parse_run(struct xml_parse *parse, xmlSAXHandler *handlers);
 
 /* What can be seen without a parser: is it too long, or empty, or none? 0, or ZKCFG_EINVAL with fault. */
-int xml_parse_look(const char *bytes, size_t size_bytes, const struct xml_limits *limits, struct xml_fault *fault);
+int xml_parse_look(const char *bytes, size_t size_bytes, const struct xml_limits *limits,
+		   struct xml_fault *fault);
 
 /*
  * From startElementNs: may there be this element, so deep below its root and
  * with so many before it? attributes: with namespace declarations. false: the
  * limit is named, and that is the end.
  */
-bool xml_parse_admit(struct xml_parse *parse, const struct xml_limits *limits, unsigned depth, unsigned elements,
-		     const char *name, size_t name_bytes, int attributes);
+bool xml_parse_admit(struct xml_parse *parse, const struct xml_limits *limits, unsigned depth,
+		     unsigned elements, const char *name, size_t name_bytes, int attributes);
 
 /* From a handler: enough. */
 void xml_parse_stop(struct xml_parse *parse);
