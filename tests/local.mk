@@ -37,6 +37,8 @@ unit_tests = \
 	%D%/unit/xml/test_compile \
 	%D%/unit/xml/test_merge \
 	%D%/unit/xml/test_schema \
+	%D%/unit/hook/test_render \
+	%D%/unit/hook/test_spawn \
 	%D%/unit/source/test_apollo \
 	%D%/unit/source/test_configmap \
 	%D%/unit/source/test_etcd \
@@ -168,7 +170,7 @@ libsupport_la_LIBADD = $(CHECK_LIBS)
 
 # What a test program is linked with unless it says otherwise: the rooms' static
 # libraries, from which each takes what it uses.
-LDADD = libsupport.la libdaemon.la libpublish.la libsource.la libhttp.la libxml.la libclient.la libsegment.la libbase.la \
+LDADD = libsupport.la libdaemon.la libhook.la libpublish.la libsource.la libhttp.la libxml.la libclient.la libsegment.la libbase.la \
 	$(CHECK_LIBS) $(JANSSON_LIBS)
 
 # A failed test's log is shown. Seconds are generous: they end what hangs.

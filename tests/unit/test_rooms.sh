@@ -17,15 +17,16 @@ declare -A may=(
 	[http]="base"
 	[source]="base http"
 	[publish]="public segment base"
-	[hook]="public publish segment base"
+	[hook]="public base http"
 	[admin]="public publish segment base"
 	[daemon]="public base segment client xml source publish hook admin"
-	[cli]="public base xml source http"
+	[cli]="public base xml source http hook"
 )
 
 # The only rooms that may use each of these; extended regular expressions.
 declare -A alone=(
-	[xml]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<libxml/'
+	["xml hook"]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<libxml/'
+	[hook]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<libe?xslt/'
 	[source]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<zookeeper/'
 	[segment]='stdatomic\.h|__atomic_|__sync_|_Atomic|[^_[:alnum:]]atomic_(load|store|exchange|fetch|compare)'
 	["source cli admin daemon"]='^[[:space:]]*#[[:space:]]*include[[:space:]]*<jansson\.h>'
@@ -112,6 +113,11 @@ expect accepted admin '#include <jansson.h>'
 expect accepted daemon '#include <jansson.h>'
 expect accepted source '#include "http/http.h"'
 expect accepted http '#include <curl/curl.h>'
+expect accepted hook '#include <libxslt/transform.h>'
+expect accepted hook '#include "http/http.h"'
+expect accepted cli '#include "hook/hook.h"'
+expect refused xml '#include <libexslt/exslt.h>'
+expect refused hook '#include "segment/view.h"'
 expect refused publish '#include <jansson.h>'
 expect refused source '#include <curl/curl.h>'
 expect refused http '#include "source/source.h"'
