@@ -45,7 +45,7 @@ struct render {
 struct render_work {
 	struct render *render;
 	struct buffer errors;
-	char refused[256]; /* a file that it asked for and did not get; "": none */
+	char refused[256];		    /* a file that it asked for and did not get; "": none */
 	xmlStructuredErrorFunc told_before; /* libxml2's of this thread, and what belongs to it */
 	void *told_before_user;
 	xmlGenericErrorFunc printed_before;
@@ -340,7 +340,8 @@ static int render_adopt(xmlDocPtr tree, const struct zkcfg_document *document)
 	root = xmlDocGetRootElement(parsed);
 	copy = element && root ? xmlDocCopyNode(root, tree, 1) : NULL;
 	if (copy) {
-		snprintf(number, sizeof(number), "%llu", (unsigned long long)zkcfg_document_revision(document));
+		snprintf(number, sizeof(number), "%llu",
+			 (unsigned long long)zkcfg_document_revision(document));
 		xmlSetProp(element, (const xmlChar *)"name", (const xmlChar *)zkcfg_document_name(document));
 		xmlSetProp(element, (const xmlChar *)"revision", (const xmlChar *)number);
 		xmlAddChild(element, copy);
@@ -407,7 +408,8 @@ static int render_input_open(const struct render_input *input, const char *seq, 
 	int err;
 
 	if (input->document && zkcfg_find(input->snapshot, input->document, &document) < 0) {
-		message_set(message, "set %s has no document %.200s (seq %s)", input->set, input->document, seq);
+		message_set(message, "set %s has no document %.200s (seq %s)", input->set, input->document,
+			    seq);
 		return -ENOENT;
 	}
 	if (!input->document) {

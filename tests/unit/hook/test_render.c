@@ -15,13 +15,12 @@
 
 #include "support/segment_host.h"
 
-#define SHEET(body)                                                                                      \
-	"<xsl:stylesheet version='1.0' xmlns:xsl='http://www.w3.org/1999/XSL/Transform'"                 \
-	" xmlns:exsl='http://exslt.org/common' xmlns:str='http://exslt.org/strings'"                     \
-	" extension-element-prefixes='exsl str'>\n"                                                     \
-	"<xsl:output method='text'/>\n"                                                                  \
-	"<xsl:param name='set'/><xsl:param name='seq'/><xsl:param name='host'/>\n" body                 \
-	"</xsl:stylesheet>"
+#define SHEET(body)                                                                      \
+	"<xsl:stylesheet version='1.0' xmlns:xsl='http://www.w3.org/1999/XSL/Transform'" \
+	" xmlns:exsl='http://exslt.org/common' xmlns:str='http://exslt.org/strings'"     \
+	" extension-element-prefixes='exsl str'>\n"                                      \
+	"<xsl:output method='text'/>\n"                                                  \
+	"<xsl:param name='set'/><xsl:param name='seq'/><xsl:param name='host'/>\n" body "</xsl:stylesheet>"
 
 static struct segment_host host;
 static struct zkcfg *cfg;
@@ -131,10 +130,10 @@ END_TEST
 
 START_TEST(all_documents_come_as_a_tree_by_name)
 {
-	static const char sheet[] =
-		SHEET("<xsl:template match='/'><xsl:value-of select=\"concat(/set/@name, /set/@seq)\"/>"
-		      "<xsl:for-each select='/set/document'>|<xsl:value-of "
-		      "select=\"concat(@name, ' ', @revision, ' ', */@port)\"/></xsl:for-each></xsl:template>");
+	static const char sheet[] = SHEET(
+		"<xsl:template match='/'><xsl:value-of select=\"concat(/set/@name, /set/@seq)\"/>"
+		"<xsl:for-each select='/set/document'>|<xsl:value-of "
+		"select=\"concat(@name, ' ', @revision, ' ', */@port)\"/></xsl:for-each></xsl:template>");
 
 	ck_assert_int_eq(apply_to(sheet, NULL, all_wanted), 0);
 	ck_assert_str_eq(text.bytes, "app2|a.xml 1 80|b.xml 2 81");
@@ -266,7 +265,8 @@ END_TEST
 START_TEST(mistakes_are_told_with_file_and_line)
 {
 	refuse("<xsl:stylesheet", "sheet.xsl:1: ");
-	refuse(SHEET("<xsl:template match='/'>\n<xsl:value-of select='(('/></xsl:template>"), "sheet.xsl:5: ");
+	refuse(SHEET("<xsl:template match='/'>\n<xsl:value-of select='(('/></xsl:template>"),
+	       "sheet.xsl:5: ");
 	refuse(SHEET("<xsl:template match='/'>\n\n<xsl:call-template name='none'/></xsl:template>"),
 	       "sheet.xsl:6: ");
 	refuse(SHEET("<xsl:template match='/'>\n<xsl:value-of select='nothing()'/></xsl:template>"),
@@ -307,7 +307,8 @@ START_TEST(file_that_cannot_be_read_is_named)
 	struct render *render;
 
 	ck_assert_int_eq(render_load("/tmp/zkcfg-none.xsl", &render, &message), -ENOENT);
-	ck_assert_ptr_nonnull(strstr(message.text, "/tmp/zkcfg-none.xsl: the stylesheet cannot be read: No such"));
+	ck_assert_ptr_nonnull(
+		strstr(message.text, "/tmp/zkcfg-none.xsl: the stylesheet cannot be read: No such"));
 }
 END_TEST
 

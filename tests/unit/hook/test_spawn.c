@@ -93,7 +93,8 @@ END_TEST
 
 START_TEST(output_is_clean_text)
 {
-	run("printf 'a\\033[2Jb\\377c\\303\\244\\303d\\355\\240\\200e\\364\\220\\200\\200\\300\\257'", NULL, 0);
+	run("printf 'a\\033[2Jb\\377c\\303\\244\\303d\\355\\240\\200e\\364\\220\\200\\200\\300\\257'", NULL,
+	    0);
 	ck_assert_str_eq(output, "a?[2Jb?c\303\244?d???e??????");
 }
 END_TEST
@@ -128,7 +129,8 @@ END_TEST
 
 START_TEST(who_ignores_sigterm_is_killed_all_the_same)
 {
-	run("trap '' TERM; (trap '' TERM; while :; do sleep 4712; done) & while :; do sleep 4712; done", NULL, 200);
+	run("trap '' TERM; (trap '' TERM; while :; do sleep 4712; done) & while :; do sleep 4712; done", NULL,
+	    200);
 	ck_assert_int_eq(ended.how, SPAWN_TIMED_OUT);
 	ck_assert_int_ge(ended.duration_ms, SPAWN_GRACE_MS);
 	usleep(50000); /* who is dying has died */
@@ -229,7 +231,8 @@ END_TEST
 
 START_TEST(stopped_one_gets_its_grace)
 {
-	struct spawn *spawn = begin("trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.05; done", NULL, 0);
+	struct spawn *spawn =
+		begin("trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.05; done", NULL, 0);
 
 	usleep(200000);
 	spawn_stop(spawn, 5000);
