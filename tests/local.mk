@@ -37,6 +37,7 @@ unit_tests = \
 	%D%/unit/xml/test_compile \
 	%D%/unit/xml/test_merge \
 	%D%/unit/xml/test_schema \
+	%D%/unit/hook/test_hook \
 	%D%/unit/hook/test_render \
 	%D%/unit/hook/test_spawn \
 	%D%/unit/source/test_apollo \
@@ -71,6 +72,7 @@ integration_tests = \
 	%D%/integration/test_full \
 	%D%/integration/test_daemon \
 	%D%/integration/test_death \
+	%D%/integration/test_hook \
 	%D%/integration/test_cli \
 	%D%/integration/test_collisions
 
@@ -116,6 +118,15 @@ libkillpoints_la_SOURCES = $(libsegment_la_SOURCES) src/client/error.c src/publi
 %C%_integration_death_writer_CPPFLAGS = $(AM_CPPFLAGS) -DKILL_POINTS
 %C%_integration_death_writer_LDADD = libkillpoints.la libbase.la
 %C%_integration_test_death_SOURCES = %D%/integration/test_death.c %D%/integration/death.h
+
+# A hook that is killed at its steps: the room's sources once more, for this program only.
+check_PROGRAMS += %D%/integration/hook_runner
+check_LTLIBRARIES += libhooksteps.la
+libhooksteps_la_CPPFLAGS = $(AM_CPPFLAGS) -DHOOK_STEPS
+libhooksteps_la_SOURCES = $(libhook_la_SOURCES)
+libhooksteps_la_LIBADD = $(libhook_la_LIBADD)
+%C%_integration_hook_runner_CPPFLAGS = $(AM_CPPFLAGS) -DHOOK_STEPS
+%C%_integration_hook_runner_LDADD = libhooksteps.la libhttp.la libclient.la libsegment.la libbase.la
 
 # Calls that a test makes fail; for programs linked with FAULT_LINK only.
 check_LTLIBRARIES += libfault.la

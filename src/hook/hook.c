@@ -196,9 +196,9 @@ static void on_recorded(void *user)
 	hook_step("recorded");
 	hook_end_run(hook);
 	hook->applied_seq = hook->applied.seq;
-	log_notice("hook %s: set %s, seq %llu is applied: %zu documents changed, %lld ms", hook->config->name,
-		   hook->config->set, (unsigned long long)hook->applied_seq, hook->changed_count,
-		   (long long)hook->duration_ms);
+	log_notice("hook %s: set %s, seq %llu is applied: %zu document%s changed, %lld ms",
+		   hook->config->name, hook->config->set, (unsigned long long)hook->applied_seq,
+		   hook->changed_count, hook->changed_count == 1 ? "" : "s", (long long)hook->duration_ms);
 	hook_settle(hook);
 	hook_look(hook);
 }
@@ -406,6 +406,7 @@ static void hook_act(struct hook *hook)
 	struct message message;
 	int err;
 
+	hook_step("placed");
 	switch (hook->config->action) {
 	case HOOK_NONE:
 		hook_acted(hook, NULL);
@@ -670,6 +671,8 @@ static void hook_begin(struct hook *hook)
 	buffer_clear(&hook->changed);
 	hook->changed_count = prints_compare(hook->has_applied ? &hook->applied.prints : &none,
 					     &hook->seen_prints, &hook->changed);
+	if (hook->changed_count == 0) /* what is in force is not known, or it is to be done anyway */
+		hook->changed_count = prints_compare(&none, &hook->seen_prints, &hook->changed);
 	buffer_append(&hook->changed, "", 1);
 	hook->began_ns = clock_monotonic_ns();
 	hook->first_ns = 0;
@@ -839,6 +842,8 @@ int hook_open(const struct hook_parts *parts, struct hook **hook, struct message
 		hook_close(opened);
 		return err;
 	}
+	for (size_t i = 0; i < parts->config->render_count; i++)
+		place_discard(&parts->config->renders[i]); /* of who died */
 	hook_remember(opened);
 	hook_arm(opened, 0);
 	*hook = opened;

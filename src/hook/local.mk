@@ -15,4 +15,4 @@ libhook_la_SOURCES = \
 	%D%/spawn.c %D%/spawn.h \
 	%D%/step.h \
 	%D%/words.c %D%/words.h
-libhook_la_LIBADD = $(EVENT_LIBS) $(XSLT_LIBS) $(XML2_LIBS)
+libhook_la_LIBADD = $(XSLT_LIBS) $(XML2_LIBS) $(EVENT_LIBS)
