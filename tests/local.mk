@@ -52,6 +52,7 @@ unit_tests = \
 	%D%/unit/publish/test_publisher \
 	%D%/unit/cli/test_output \
 	%D%/unit/daemon/test_config \
+	%D%/unit/daemon/test_config_hook \
 	%D%/unit/daemon/test_layers \
 	%D%/unit/daemon/test_options \
 	%D%/unit/daemon/test_pipeline \

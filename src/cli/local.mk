@@ -21,7 +21,7 @@ zkcfg_SOURCES = \
 	%D%/wait.c \
 	%D%/watch.c \
 	%D%/write.c %D%/write.h
-zkcfg_LDADD = libzkcfg.la libsource.la libhttp.la libxml.la libsegment.la libbase.la $(JANSSON_LIBS)
+zkcfg_LDADD = libhook.la libzkcfg.la libsource.la libhttp.la libxml.la libsegment.la libbase.la $(JANSSON_LIBS)
 # Linked for the build tree right away: the tests start several at once.
 zkcfg_LDFLAGS = $(AM_LDFLAGS) -no-fast-install
 

@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "daemon/config_hook.h"
 #include "daemon/variables.h"
 #include "source/source.h"
 #include "xml/schema.h"
@@ -579,12 +580,33 @@ static int config_add_source(struct config_reader *reader)
 	return 0;
 }
 
+/* An element hook, with all that is in it. */
+static int config_add_hook(struct config_reader *reader)
+{
+	struct element_fault fault;
+	struct document_node node;
+	uint32_t number = reader->number;
+	int err = config_hook_read(reader->config, reader->set, reader->document, reader->node.path,
+				   reader->directory, &fault);
+
+	if (err == -ENOMEM)
+		return config_out_of_memory(reader->message);
+	if (err == 0)
+		return 0;
+	for (uint32_t i = reader->number; i < reader->node.end; i++)
+		if (document_node(reader->document, i, &node) == 0 && strcmp(node.path, fault.path) == 0)
+			number = i;
+	return config_fail(reader, number, "%s", fault.message.text);
+}
+
 static int config_check_part(struct config_reader *reader)
 {
 	struct document_node before;
 
 	if (strcmp(reader->node.name, "source") == 0)
 		return config_add_source(reader);
+	if (strcmp(reader->node.name, "hook") == 0)
+		return config_add_hook(reader);
 	if (!config_is_single(reader->node.name))
 		return 0;
 	for (uint32_t i = reader->set_node + 1; i < reader->number; i = before.end)
@@ -816,6 +838,7 @@ void config_set_free(struct config_set *set)
 	free(set->sources);
 	free(set->schema);
 	free(set->commit_marker);
+	config_hook_free(set);
 	*set = (struct config_set){ .name = NULL };
 }
 

@@ -34,6 +34,8 @@ enum config_merge {
 	CONFIG_MERGE_PATHS = 1	    /* element by element: xml/merge.h */
 };
 
+struct hook_config;
+
 #define CONFIG_SOURCES_LEAST 2
 #define CONFIG_SOURCES_MOST 16
 
@@ -59,6 +61,8 @@ struct config_set {
 	mode_t mode;            /* of the segment's files; 0644 */
 	gid_t group;            /* (gid_t)-1: leave it */
 	struct xml_limits limits;
+	struct hook_config *hooks; /* see hook/config.h */
+	size_t hook_count;
 };
 
 struct config {

@@ -6,6 +6,7 @@ libdaemon_la_SOURCES = \
 	%D%/accept_older.c %D%/accept_older.h \
 	%D%/config.c %D%/config.h \
 	%D%/console.c %D%/console.h \
+	%D%/config_hook.c %D%/config_hook.h \
 	%D%/documents.c %D%/documents.h \
 	%D%/freeze.c %D%/freeze.h \
 	%D%/hold.c %D%/hold.h \
@@ -24,7 +25,7 @@ libdaemon_la_LIBADD = $(EVENT_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS)
 
 sbin_PROGRAMS += zkcfgd
 zkcfgd_SOURCES = %D%/main.c
-zkcfgd_LDADD = libdaemon.la libadmin.la libpublish.la libsource.la libhttp.la libxml.la libclient.la libsegment.la libbase.la
+zkcfgd_LDADD = libdaemon.la libadmin.la libhook.la libpublish.la libsource.la libhttp.la libxml.la libclient.la libsegment.la libbase.la
 
 # The schema is installed for editors and for xmllint; zkcfgd has it compiled in.
 dist_pkgdata_DATA = %D%/zkcfgd.rng

@@ -4,6 +4,7 @@
 noinst_LTLIBRARIES += libhook.la
 libhook_la_SOURCES = \
 	%D%/config.c %D%/config.h \
+	%D%/element.c %D%/element.h \
 	%D%/environment.c %D%/environment.h \
 	%D%/hook.c %D%/hook.h \
 	%D%/job.c %D%/job.h \
