@@ -882,5 +882,5 @@ bool config_set_equal(const struct config_set *a, const struct config_set *b)
 	       a->schema_inode == b->schema_inode && a->on_delete == b->on_delete &&
 	       a->merge == b->merge && text_equal(a->commit_marker, b->commit_marker) && a->debounce_min_ms == b->debounce_min_ms &&
 	       a->debounce_max_ms == b->debounce_max_ms && a->mode == b->mode && a->group == b->group &&
-	       limits_equal(&a->limits, &b->limits);
+	       limits_equal(&a->limits, &b->limits) && config_hooks_equal(a, b);
 }

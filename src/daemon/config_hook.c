@@ -51,3 +51,35 @@ void config_hook_free(struct config_set *set)
 	set->hooks = NULL;
 	set->hook_count = 0;
 }
+
+static bool filters_equal(const struct hook_config *a, const struct hook_config *b)
+{
+	if (a->filter_count != b->filter_count)
+		return false;
+	for (size_t i = 0; i < a->filter_count; i++) {
+		const char *path = a->filters[i].path, *other = b->filters[i].path;
+
+		if (strcmp(a->filters[i].document, b->filters[i].document) != 0 || !path != !other ||
+		    (path && strcmp(path, other) != 0))
+			return false;
+	}
+	return true;
+}
+
+static bool hook_equal(const struct hook_config *a, const struct hook_config *b)
+{
+	return strcmp(a->name, b->name) == 0 && hook_config_sum(a) == hook_config_sum(b) && filters_equal(a, b) &&
+	       a->limit_ms == b->limit_ms && a->debounce_min_ms == b->debounce_min_ms &&
+	       a->debounce_max_ms == b->debounce_max_ms && a->splay_ms == b->splay_ms &&
+	       a->retry_min_ms == b->retry_min_ms && a->retry_max_ms == b->retry_max_ms;
+}
+
+bool config_hooks_equal(const struct config_set *a, const struct config_set *b)
+{
+	if (a->hook_count != b->hook_count)
+		return false;
+	for (size_t i = 0; i < a->hook_count; i++)
+		if (!hook_equal(&a->hooks[i], &b->hooks[i]))
+			return false;
+	return true;
+}

@@ -15,5 +15,7 @@ int config_hook_read(const struct config *config, struct config_set *set,
 		     const struct zkcfg_document *document, const char *path, const char *directory,
 		     struct element_fault *fault);
 void config_hook_free(struct config_set *set);
+/* Have both sets the same hooks? */
+bool config_hooks_equal(const struct config_set *a, const struct config_set *b);
 
 #endif

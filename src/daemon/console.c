@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 
 #include <event2/event.h>
@@ -12,6 +13,7 @@
 #include "admin/admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "hook/hook.h"
 
 /* ?fresh=1: vouched for within that. */
 #define CONSOLE_FRESH_NS (60 * CLOCK_NS_PER_S)
@@ -26,6 +28,15 @@ struct tally {
 	char set[];
 };
 
+/* Somebody waits for a run of a hook. */
+struct hooking {
+	LIST_ENTRY(hooking) link;
+	uint64_t runs_before;
+	admin_done done;
+	void *arg;
+	char name[];
+};
+
 struct console {
 	struct sets *sets;
 	struct reload *reload;
@@ -34,6 +45,8 @@ struct console {
 	char *path;
 	struct event *tick;
 	struct tally *tallies;
+	struct event *look;
+	LIST_HEAD(, hooking) hookings;
 };
 
 /* --- what there is to tell ------------------------------------------------------------------- */
@@ -270,16 +283,96 @@ static int op_thaw(void *user, const char *set, struct message *message)
 	return running ? pipeline_thaw(running->pipeline, message) : -ENOENT;
 }
 
-static json_t *op_hooks(void *user)
+static json_t *hook_json(const struct hook *hook)
 {
-	(void)user;
-	return json_array();
+	struct hook_status status;
+
+	hook_status(hook, &status);
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:s}", "hook", status.name, "set",
+			 status.set, "state", hook_state_name(status.state), "applied_seq",
+			 (json_int_t)status.applied_seq, "wanted_seq", (json_int_t)status.wanted_seq, "runs",
+			 (json_int_t)status.run_count, "failures", (json_int_t)status.failure_count, "duration_ms",
+			 status.duration_ms < 0 ? json_null() : json_integer(status.duration_ms), "ended",
+			 time_text(status.ended_ns), "retry_ms",
+			 status.retry_ms < 0 ? json_null() : json_integer(status.retry_ms), "error", status.error,
+			 "output", status.output);
 }
 
-static int op_hook_run(void *user, const char *hook, const char *by, admin_done done, void *arg)
+static json_t *op_hooks(void *user)
 {
-	(void)user, (void)hook, (void)by, (void)done, (void)arg;
-	return -ENOENT;
+	const struct console *console = user;
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < console->sets->count; i++)
+		for (size_t k = 0; k < console->sets->running[i]->hook_count; k++)
+			json_array_append_new(array, hook_json(console->sets->running[i]->hooks[k]));
+	return array;
+}
+
+static int op_hook_run(void *user, const char *name, const char *by, admin_done done, void *arg)
+{
+	struct console *console = user;
+	struct hook *hook = sets_find_hook(console->sets, name);
+	struct hook_status status;
+	struct hooking *hooking;
+
+	if (!hook)
+		return -ENOENT;
+	hooking = calloc(1, sizeof(*hooking) + strlen(name) + 1);
+	if (!hooking)
+		return -ENOMEM;
+	strcpy(hooking->name, name);
+	hook_status(hook, &status);
+	hooking->runs_before = status.run_count;
+	hooking->done = done;
+	hooking->arg = arg;
+	LIST_INSERT_HEAD(&console->hookings, hooking, link);
+	log_info("hook %s: asked for by %s", name, by);
+	hook_run_now(hook);
+	return 0;
+}
+
+/* One whose set was changed meanwhile is answered as it stands now. */
+static bool hooking_is_over(const struct hook *hook, const struct hooking *hooking)
+{
+	struct hook_status status;
+
+	if (!hook)
+		return true;
+	hook_status(hook, &status);
+	return status.run_count != hooking->runs_before && (status.state == HOOK_IDLE || status.state == HOOK_FAILED ||
+							    status.state == HOOK_EMPTY);
+}
+
+static void hooking_end(struct console *console, struct hooking *hooking)
+{
+	const struct hook *hook = sets_find_hook(console->sets, hooking->name);
+	json_t *report = hook ? hook_json(hook) : json_pack("{s:s, s:s}", "hook", hooking->name, "error", "it is gone");
+	const char *error = json_string_value(json_object_get(report, "error"));
+
+	LIST_REMOVE(hooking, link);
+	hooking->done(hooking->arg, error && *error ? 1 : 0, report);
+	json_decref(report);
+	free(hooking);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *user)
+{
+	struct console *console = user;
+	struct hooking *hooking, *next;
+
+	(void)fd, (void)what;
+	for (hooking = LIST_FIRST(&console->hookings); hooking; hooking = next) {
+		next = LIST_NEXT(hooking, link);
+		if (hooking_is_over(sets_find_hook(console->sets, hooking->name), hooking))
+			hooking_end(console, hooking);
+	}
+}
+
+void console_look(struct console *console)
+{
+	if (!LIST_EMPTY(&console->hookings))
+		event_active(console->look, 0, 0);
 }
 
 /* --- metrics ---------------------------------------------------------------------------------- */
@@ -405,6 +498,48 @@ static void metrics_of_tallies(const struct console *console, struct metrics *me
 		metrics_samples(metrics, &tally->propagation, "set", tally->set, NULL);
 }
 
+/* A number of each hook. */
+struct hook_metric {
+	const char *name;
+	enum metrics_type type;
+	const char *help;
+	double (*value)(const struct hook_status *status);
+};
+
+#define HOOK_METRIC(name, expression)                              \
+	static double name(const struct hook_status *status)      \
+	{                                                          \
+		return (double)(expression);                       \
+	}
+
+HOOK_METRIC(hook_runs, status->run_count)
+HOOK_METRIC(hook_failures, status->failure_count)
+HOOK_METRIC(hook_applied, status->applied_seq)
+HOOK_METRIC(hook_wanted, status->wanted_seq)
+HOOK_METRIC(hook_failing, status->state == HOOK_FAILED || status->error[0] != '\0')
+HOOK_METRIC(hook_seconds, status->duration_ms < 0 ? 0 : (double)status->duration_ms / 1000)
+
+static const struct hook_metric hook_metrics[] = {
+	{ "zkcfg_hook_runs_total", METRICS_COUNTER, "Runs of the hook.", hook_runs },
+	{ "zkcfg_hook_failures_total", METRICS_COUNTER, "Those that failed.", hook_failures },
+	{ "zkcfg_hook_failing", METRICS_GAUGE, "1 while the last run failed and another one is to come.", hook_failing },
+	{ "zkcfg_hook_applied_seq", METRICS_GAUGE, "Commit that is in force at what the hook is for.", hook_applied },
+	{ "zkcfg_hook_wanted_seq", METRICS_GAUGE, "Newest commit that the hook has seen.", hook_wanted },
+	{ "zkcfg_hook_last_run_seconds", METRICS_GAUGE, "How long the last run took.", hook_seconds },
+};
+
+static void metrics_of_hooks(const struct console *console, const struct hook_metric *metric, struct metrics *metrics)
+{
+	struct hook_status status;
+
+	metrics_family(metrics, metric->name, metric->type, metric->help);
+	for (size_t i = 0; i < console->sets->count; i++)
+		for (size_t k = 0; k < console->sets->running[i]->hook_count; k++) {
+			hook_status(console->sets->running[i]->hooks[k], &status);
+			metrics_sample(metrics, metric->value(&status), "set", status.set, "hook", status.name, NULL);
+		}
+}
+
 static void op_metrics(void *user, struct metrics *metrics)
 {
 	const struct console *console = user;
@@ -415,6 +550,8 @@ static void op_metrics(void *user, struct metrics *metrics)
 	for (size_t i = 0; i < sizeof(set_metrics) / sizeof(set_metrics[0]); i++)
 		metrics_of_sets(console, &set_metrics[i], metrics);
 	metrics_of_states(console, metrics);
+	for (size_t i = 0; i < sizeof(hook_metrics) / sizeof(hook_metrics[0]); i++)
+		metrics_of_hooks(console, &hook_metrics[i], metrics);
 	metrics_of_tallies(console, metrics);
 	metrics_family(metrics, "zkcfg_reloads_total", METRICS_COUNTER, "Reloads that ended.");
 	metrics_sample(metrics, (double)history->count, NULL);
@@ -468,6 +605,7 @@ int console_open(const struct settings *settings, struct sets *sets, struct relo
 	made->reload = reload;
 	if (asprintf(&made->path, "%s/admin/zkcfgd.sock", settings->shm_dir) < 0)
 		made->path = NULL;
+	made->look = event_new(sets->loop, -1, 0, on_look, made);
 	made->tick = event_new(sets->loop, -1, EV_PERSIST, on_tick, made);
 	made->parts = (struct admin_parts){ .loop = sets->loop,
 					    .ops = &control_ops,
@@ -478,7 +616,7 @@ int console_open(const struct settings *settings, struct sets *sets, struct relo
 					    .group_count = settings->control_group != (gid_t)-1,
 					    .tcp = settings->listen,
 					    .allow_reload = settings->listen_allow_reload };
-	if (made->path && made->tick && event_add(made->tick, &second) == 0)
+	if (made->path && made->look && made->tick && event_add(made->tick, &second) == 0)
 		err = admin_open(&made->parts, &made->admin, message);
 	if (err < 0) {
 		console_close(made);
@@ -495,6 +633,8 @@ void console_close(struct console *console)
 {
 	if (!console)
 		return;
+	while (!LIST_EMPTY(&console->hookings))
+		hooking_end(console, LIST_FIRST(&console->hookings));
 	admin_close(console->admin);
 	while (console->tallies) {
 		struct tally *tally = console->tallies;
@@ -502,6 +642,8 @@ void console_close(struct console *console)
 		console->tallies = tally->next;
 		free(tally);
 	}
+	if (console->look)
+		event_free(console->look);
 	if (console->tick)
 		event_free(console->tick);
 	free(console->path);

@@ -25,6 +25,8 @@ int console_open(const struct settings *settings, struct sets *sets, struct relo
 /* NULL is allowed. */
 void console_close(struct console *console);
 
+/* A hook may have ended that somebody waits for. */
+void console_look(struct console *console);
 /* A commit of one of the sets. */
 void console_committed(struct console *console, const struct pipeline_commit *commit);
 

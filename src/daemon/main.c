@@ -78,6 +78,14 @@ static void on_committed(void *user, const struct pipeline_commit *commit)
 		console_committed(daemon->console, commit);
 }
 
+static void on_hook_changed(void *user)
+{
+	struct daemon *daemon = user;
+
+	if (daemon->console)
+		console_look(daemon->console);
+}
+
 static void on_end(evutil_socket_t signal, short what, void *user)
 {
 	struct daemon *daemon = user;
@@ -149,6 +157,7 @@ static int daemon_open(struct daemon *daemon, const struct options *options, str
 				      .loop = daemon->loop,
 				      .changed = on_changed,
 				      .committed = on_committed,
+				      .hook_changed = on_hook_changed,
 				      .user = daemon };
 	if (daemon->loop)
 		daemon->reload = reload_new(options, settings, &daemon->sets);

@@ -6,6 +6,43 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "hook/hook.h"
+
+static int running_open_hooks(const struct sets *sets, struct running *running, struct message *message)
+{
+	size_t count = running->set.hook_count;
+	int err = 0;
+
+	running->hooks = calloc(count + 1, sizeof(struct hook *));
+	if (!running->hooks) {
+		message_set(message, "out of memory");
+		return ZKCFG_ENOMEM;
+	}
+	for (; running->hook_count < count && err == 0; running->hook_count += err == 0) {
+		struct hook_parts parts = { .config = &running->set.hooks[running->hook_count],
+					    .shm_dir = sets->shm_dir,
+					    .state_dir = sets->state_dir,
+					    .loop = sets->loop,
+					    .changed = sets->hook_changed,
+					    .user = sets->user };
+
+		err = hook_open(&parts, &running->hooks[running->hook_count], message);
+	}
+	return err < 0 ? ZKCFG_ESYSTEM : 0;
+}
+
+static void running_stop(struct running *running)
+{
+	struct pipeline *pipeline = running->pipeline;
+
+	for (size_t i = 0; i < running->hook_count; i++)
+		hook_close(running->hooks[i]);
+	free(running->hooks);
+	running->hooks = NULL;
+	running->hook_count = 0;
+	running->pipeline = NULL; /* whoever is told of its end must not find it */
+	pipeline_close(pipeline);
+}
 
 static int running_open(const struct sets *sets, struct running *running, struct message *message)
 {
@@ -16,20 +53,18 @@ static int running_open(const struct sets *sets, struct running *running, struct
 					.changed = sets->changed,
 					.committed = sets->committed,
 					.user = sets->user };
+	int err;
 
 	if (running->set.source)
 		parts.source = source_find(running->set.source, message);
 	if (running->set.source && !parts.source)
 		return ZKCFG_EINVAL;
-	return pipeline_open(&parts, &running->pipeline, message);
-}
-
-static void running_stop(struct running *running)
-{
-	struct pipeline *pipeline = running->pipeline;
-
-	running->pipeline = NULL; /* whoever is told of its end must not find it */
-	pipeline_close(pipeline);
+	err = pipeline_open(&parts, &running->pipeline, message);
+	if (err == 0)
+		err = running_open_hooks(sets, running, message);
+	if (err < 0)
+		running_stop(running);
+	return err;
 }
 
 static void running_free(struct running *running)
@@ -46,6 +81,15 @@ struct running *sets_find(const struct sets *sets, const char *name)
 	for (size_t i = 0; i < sets->count; i++)
 		if (strcmp(sets->running[i]->set.name, name) == 0)
 			return sets->running[i];
+	return NULL;
+}
+
+struct hook *sets_find_hook(const struct sets *sets, const char *name)
+{
+	for (size_t i = 0; i < sets->count; i++)
+		for (size_t k = 0; k < sets->running[i]->hook_count; k++)
+			if (strcmp(sets->running[i]->set.hooks[k].name, name) == 0)
+				return sets->running[i]->hooks[k];
 	return NULL;
 }
 

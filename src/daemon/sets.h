@@ -16,10 +16,13 @@
 #include "daemon/pipeline.h"
 
 struct event_base;
+struct hook;
 
 struct running {
 	struct config_set set;
 	struct pipeline *pipeline; /* NULL within sets_change() only: it is being replaced */
+	struct hook **hooks;	   /* readers of what the pipeline publishes, which never waits for them */
+	size_t hook_count;
 };
 
 struct sets {
@@ -31,6 +34,7 @@ struct sets {
 	struct event_base *loop;
 	void (*changed)(void *user);
 	void (*committed)(void *user, const struct pipeline_commit *commit);
+	void (*hook_changed)(void *user); /* how a hook stands */
 	void *user;
 };
 
@@ -48,6 +52,7 @@ int sets_change(struct sets *sets, struct config *config, void (*tell)(void *use
 		void *user, struct message *message);
 /* NULL: there is none of that name. */
 struct running *sets_find(const struct sets *sets, const char *name);
+struct hook *sets_find_hook(const struct sets *sets, const char *name);
 /* Stop all. */
 void sets_close(struct sets *sets);
 

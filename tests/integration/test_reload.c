@@ -518,6 +518,61 @@ START_TEST(many_reloads_beside_many_commits_lose_nothing)
 }
 END_TEST
 
+/* --- hooks ------------------------------------------------------------------------------------ */
+
+#define HOOKED(rest)                                                                                      \
+	"<set name=\"one\" source=\"file://@/one\"><hook name=\"copy\" shell=\"yes\">"                   \
+	"<render document=\"a.xml\" file=\"@/copy.xml\"/>" rest "<retry min=\"50ms\" max=\"100ms\"/></hook></set>"
+
+static bool file_is(const char *path, const char *expected)
+{
+	char text[256] = "";
+	FILE *file = fopen(path, "r");
+
+	if (!file)
+		return false;
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	return strcmp(text, expected) == 0;
+}
+
+START_TEST(hook_runs_beside_its_set_and_is_told_of)
+{
+	configure(HOOKED("<action command=\"echo run $ZKCFG_SEQ &gt;&gt;@/runs\"/>") SET("two", "two", ""));
+	start_daemon();
+	UNTIL(file_is("copy.xml", "<v>1</v>") && file_is("runs", "run 1\n"));
+	put("one/a.xml", "<v>5</v>");
+	UNTIL(file_is("copy.xml", "<v>5</v>") && file_is("runs", "run 1\nrun 2\n"));
+	post("/rpc", "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"hooks.run\",\"params\":{\"hook\":\"copy\"}}");
+	ck_assert_ptr_nonnull(strstr(answer.body, "\"result\":0"));
+	ck_assert(file_is("runs", "run 1\nrun 2\nrun 2\n"));
+	post("/rpc", "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"hooks.list\"}");
+	ck_assert_ptr_nonnull(strstr(answer.body, "\"hook\":\"copy\",\"set\":\"one\",\"state\":\"idle\",\"applied_seq\":2"));
+	post("/rpc", "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"hooks.run\",\"params\":{\"hook\":\"none\"}}");
+	ck_assert_ptr_nonnull(strstr(answer.body, "-32000"));
+	ck_assert_int_eq(command("reload"), 0); /* nothing changed: it does not run again */
+	ck_assert(file_is("runs", "run 1\nrun 2\nrun 2\n"));
+}
+END_TEST
+
+START_TEST(hook_that_changes_is_another_one_after_a_reload)
+{
+	configure(HOOKED("<check command=\"false\"/>"));
+	start_daemon();
+	UNTIL(serves("one", "1"));
+	post("/rpc", "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"hooks.run\",\"params\":{\"hook\":\"copy\"}}");
+	ck_assert_ptr_null(strstr(answer.body, "\"result\":0"));
+	ck_assert_int_ne(access("copy.xml", F_OK), 0);
+	configure(HOOKED("<check command=\"true\"/>"));
+	ck_assert_int_eq(command("reload"), 0);
+	UNTIL(file_is("copy.xml", "<v>1</v>"));
+	configure(HOOKED("<check command=\"true\" shell=\"maybe\"/>"));
+	ck_assert_int_eq(command("reload"), 4);
+	put("one/a.xml", "<v>6</v>");
+	UNTIL(file_is("copy.xml", "<v>6</v>"));
+}
+END_TEST
+
 static Suite *reload_suite(void)
 {
 	Suite *suite = suite_create("reload");
@@ -537,6 +592,8 @@ static Suite *reload_suite(void)
 	tcase_add_test(tcase, command_says_what_changed_and_what_was_refused);
 	tcase_add_test(tcase, frozen_set_waits_and_thaws);
 	tcase_add_test(tcase, socket_that_was_removed_comes_back);
+	tcase_add_test(tcase, hook_runs_beside_its_set_and_is_told_of);
+	tcase_add_test(tcase, hook_that_changes_is_another_one_after_a_reload);
 	tcase_add_test(tcase, many_reloads_beside_many_commits_lose_nothing);
 	suite_add_tcase(suite, tcase);
 	return suite;
