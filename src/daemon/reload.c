@@ -110,21 +110,6 @@ int reload_ask(struct reload *reload, const char *set, const char *by, reload_do
 	return 0;
 }
 
-static void askers_forget(struct askers *askers, const void *user)
-{
-	struct asker *asker;
-
-	TAILQ_FOREACH (asker, askers, link)
-		if (asker->user == user)
-			asker->done = NULL;
-}
-
-void reload_forget(struct reload *reload, const void *user)
-{
-	askers_forget(&reload->waiting, user);
-	askers_forget(&reload->current, user);
-}
-
 /* --- the configuration --------------------------------------------------------------------- */
 
 static void append_name(json_t *object, const char *key, const char *name)
@@ -388,8 +373,7 @@ static void reload_answer(struct reload *reload, const struct asker *asker)
 			   (json_int_t)((clock_monotonic_ns() - reload->began_ns) / CLOCK_NS_PER_MS),
 			   "configuration", reload->configuration, "sets", sets);
 	reload_remember(reload, result);
-	if (asker->done)
-		asker->done(asker->user, result, report);
+	asker->done(asker->user, result, report);
 	json_decref(report);
 }
 

@@ -53,8 +53,6 @@ void reload_free(struct reload *reload);
  * done is told once, never from within; its report is borrowed. -ENOMEM.
  */
 int reload_ask(struct reload *reload, const char *set, const char *by, reload_done done, void *user);
-/* Whoever asked with this user is not to be told any more. */
-void reload_forget(struct reload *reload, const void *user);
 
 /* Something may have come to its end. */
 void reload_look(struct reload *reload);
