@@ -39,7 +39,7 @@ enum cli_exit {
 	CLI_SOURCE_FAILED = 7,
 	CLI_RESTART = 8,
 	/* No exit code: nobody reads the output any more, and that is how it ends; main.c makes it CLI_OK. */
-	CLI_READER_GONE = 100
+	CLI_READER_GONE = 1000
 };
 
 /* --- the command line: main.c ---------------------------------------------- */
@@ -57,12 +57,19 @@ enum cli_option {
 	CLI_NO_CHECK = 1 << 8,
 	CLI_STATE_DIR = 1 << 9,
 	CLI_ORIGIN = 1 << 10,
-	CLI_UNTIL = 1 << 11
+	CLI_UNTIL = 1 << 11,
+	CLI_HOOK = 1 << 12, /* all that says what a hook does: hook_options.h */
 };
 
 enum cli_format { CLI_FORMAT_FLAT, CLI_FORMAT_XML, CLI_FORMAT_JSON };
 
 struct cli;
+
+/* An option of a hook, as it was given: their order means something. */
+struct cli_given {
+	int option; /* of enum hook_option */
+	const char *value;
+};
 
 struct cli_command {
 	const char *name;
@@ -80,6 +87,8 @@ struct cli {
 	const char **allocation;	   /* what arguments points into */
 	const char **arguments;		   /* behind the command */
 	size_t argument_count;
+	struct cli_given *given;
+	size_t given_count;
 	bool help, version, json, initial, no_check, origin;
 	enum cli_format format;
 	const char *shm_dir; /* NULL: where libzkcfg looks */
@@ -169,7 +178,7 @@ int set_each_value(const struct zkcfg_document *document,
 		   int (*tell)(const char *path, const char *value, void *user), void *user);
 
 extern const struct cli_command accept_older_command, check_command, dump_command, freeze_command, get_command,
-	ls_command, put_command, reload_command, rm_command, status_command, thaw_command, wait_command,
-	watch_command;
+	hook_command, ls_command, put_command, reload_command, rm_command, run_command, status_command, thaw_command,
+	wait_command, watch_command;
 
 #endif

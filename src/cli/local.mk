@@ -10,12 +10,16 @@ zkcfg_SOURCES = \
 	%D%/dump.c \
 	%D%/freeze.c \
 	%D%/get.c \
+	%D%/hook.c \
+	%D%/hook_options.c %D%/hook_options.h \
+	%D%/init.c %D%/init.h \
 	%D%/ls.c \
 	%D%/main.c \
 	%D%/output.c \
 	%D%/put.c \
 	%D%/reload.c \
 	%D%/rm.c \
+	%D%/run.c \
 	%D%/set.c \
 	%D%/status.c \
 	%D%/wait.c \

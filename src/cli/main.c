@@ -13,11 +13,12 @@
 
 #include "base/duration.h"
 #include "base/log.h"
+#include "cli/hook_options.h"
 
 static const struct cli_command *const commands[] = {
 	&get_command,	 &ls_command,	 &dump_command, &watch_command, &wait_command,
 	&status_command, &check_command, &put_command,	&rm_command,	&reload_command,
-	&freeze_command, &thaw_command,	 &accept_older_command,
+	&freeze_command, &thaw_command,	 &run_command,	&hook_command,	&accept_older_command,
 	NULL,
 };
 
@@ -28,7 +29,9 @@ static const struct cli_command *const commands[] = {
 /* Long enough for every command and option. */
 #define OPTIONS_WORD_LENGTH 15
 
-enum { OPTION_SHM_DIR = 256, OPTION_VERSION, OPTION_OF_COMMAND = 4096 };
+enum { OPTION_SHM_DIR = 256, OPTION_VERSION, OPTION_OF_COMMAND = 4096, OPTION_OF_HOOK = 1 << 20 };
+
+#define HOOK_LONG(name, has_value, option) { name, has_value, NULL, OPTION_OF_HOOK + option }
 
 static const struct option long_options[] = {
 	{ "shm-dir", required_argument, NULL, OPTION_SHM_DIR },
@@ -46,6 +49,33 @@ static const struct option long_options[] = {
 	{ "state-dir", required_argument, NULL, OPTION_OF_COMMAND + CLI_STATE_DIR },
 	{ "origin", no_argument, NULL, OPTION_OF_COMMAND + CLI_ORIGIN },
 	{ "until", required_argument, NULL, OPTION_OF_COMMAND + CLI_UNTIL },
+	HOOK_LONG("doc", required_argument, HOOK_OPTION_DOC),
+	HOOK_LONG("path", required_argument, HOOK_OPTION_PATH),
+	HOOK_LONG("render", required_argument, HOOK_OPTION_RENDER),
+	HOOK_LONG("raw", required_argument, HOOK_OPTION_RAW),
+	HOOK_LONG("owner", required_argument, HOOK_OPTION_OWNER),
+	HOOK_LONG("group", required_argument, HOOK_OPTION_GROUP),
+	HOOK_LONG("mode", required_argument, HOOK_OPTION_MODE),
+	HOOK_LONG("check", required_argument, HOOK_OPTION_CHECK),
+	HOOK_LONG("reload", required_argument, HOOK_OPTION_RELOAD),
+	HOOK_LONG("signal", required_argument, HOOK_OPTION_SIGNAL),
+	HOOK_LONG("pid-file", required_argument, HOOK_OPTION_PID_FILE),
+	HOOK_LONG("restart", no_argument, HOOK_OPTION_RESTART),
+	HOOK_LONG("url", required_argument, HOOK_OPTION_URL),
+	HOOK_LONG("method", required_argument, HOOK_OPTION_METHOD),
+	HOOK_LONG("status", required_argument, HOOK_OPTION_STATUS),
+	HOOK_LONG("shell", no_argument, HOOK_OPTION_SHELL),
+	HOOK_LONG("user", required_argument, HOOK_OPTION_USER),
+	HOOK_LONG("env", required_argument, HOOK_OPTION_ENV),
+	HOOK_LONG("limit", required_argument, HOOK_OPTION_LIMIT),
+	HOOK_LONG("debounce", required_argument, HOOK_OPTION_DEBOUNCE),
+	HOOK_LONG("debounce-max", required_argument, HOOK_OPTION_DEBOUNCE_MAX),
+	HOOK_LONG("splay", required_argument, HOOK_OPTION_SPLAY),
+	HOOK_LONG("retry", required_argument, HOOK_OPTION_RETRY),
+	HOOK_LONG("retry-max", required_argument, HOOK_OPTION_RETRY_MAX),
+	HOOK_LONG("name", required_argument, HOOK_OPTION_NAME),
+	HOOK_LONG("config", required_argument, HOOK_OPTION_CONFIG),
+	HOOK_LONG("once", no_argument, HOOK_OPTION_ONCE),
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -178,6 +208,8 @@ static int options_take_own(struct cli *cli, enum cli_option option, struct mess
 			       ? 0
 			       : options_refuse(message, "newer", optarg,
 						"a seq, as zkcfg wait and status print it");
+	case CLI_HOOK:
+		break; /* is one of its own */
 	case CLI_IF_VERSION:
 		return options_number(optarg, &cli->if_version)
 			       ? 0
@@ -212,10 +244,15 @@ static int options_unknown(const char *word, struct message *message)
 }
 
 /* The first of these options (of enum cli_option) by its name, "json". */
-static const char *options_name(unsigned which)
+static const char *options_name(const struct cli *cli, unsigned which)
 {
+	if (which & CLI_HOOK) {
+		for (size_t i = 0; i < OPTIONS_COUNT; i++)
+			if (long_options[i].val == OPTION_OF_HOOK + cli->given[0].option)
+				return long_options[i].name;
+	}
 	for (size_t i = 0; i < OPTIONS_COUNT; i++)
-		if (long_options[i].val > OPTION_OF_COMMAND &&
+		if (long_options[i].val > OPTION_OF_COMMAND && long_options[i].val < OPTION_OF_HOOK &&
 		    (which & (unsigned)(long_options[i].val - OPTION_OF_COMMAND)))
 			return long_options[i].name;
 	return "";
@@ -223,6 +260,12 @@ static const char *options_name(unsigned which)
 
 static int options_take(struct cli *cli, int option, char **argv, unsigned *given, struct message *message)
 {
+	if (option >= OPTION_OF_HOOK) {
+		*given |= CLI_HOOK;
+		cli->given[cli->given_count++] =
+			(struct cli_given){ .option = option - OPTION_OF_HOOK, .value = optarg };
+		return 0;
+	}
 	if (option > OPTION_OF_COMMAND) {
 		*given |= (unsigned)(option - OPTION_OF_COMMAND);
 		return options_take_own(cli, (enum cli_option)(option - OPTION_OF_COMMAND), message);
@@ -302,7 +345,7 @@ static int options_check(const struct cli *cli, unsigned given, struct message *
 	foreign = given & ~command->options;
 	if (foreign) {
 		message_set(message, "%s has no option --%s: see zkcfg %s --help", command->name,
-			    options_name(foreign), command->name);
+			    options_name(cli, foreign), command->name);
 		return -EINVAL;
 	}
 	if (cli->argument_count < command->least || cli->argument_count > command->most) {
@@ -317,6 +360,9 @@ static int options_check(const struct cli *cli, unsigned given, struct message *
 static void options_free(struct cli *cli)
 {
 	free(cli->allocation);
+	free(cli->given);
+	cli->given = NULL;
+	cli->given_count = 0;
 	cli->allocation = cli->arguments = NULL;
 	cli->argument_count = 0;
 }
@@ -329,7 +375,9 @@ static int options_parse(int argc, char **argv, struct cli *cli, struct message 
 
 	parsed.allocation = calloc((size_t)argc + 1, sizeof(*parsed.allocation));
 	parsed.arguments = parsed.allocation;
-	if (!parsed.arguments) {
+	parsed.given = calloc((size_t)argc + 1, sizeof(*parsed.given));
+	if (!parsed.arguments || !parsed.given) {
+		options_free(&parsed);
 		message_set(message, "out of memory");
 		return -ENOMEM;
 	}
