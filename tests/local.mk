@@ -74,6 +74,7 @@ integration_tests = \
 	%D%/integration/test_daemon \
 	%D%/integration/test_death \
 	%D%/integration/test_hook \
+	%D%/integration/test_run \
 	%D%/integration/test_cli \
 	%D%/integration/test_collisions
 
