@@ -203,6 +203,7 @@ export VERBOSE
 
 EXTRA_DIST += %D%/unit/xml/corpus %D%/support/leaks
 
+%C%_unit_hook_test_hook_LDADD = $(LDADD) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
 # A made-up etcd, by libevent's HTTP server.
 %C%_integration_test_etcd_LDADD = $(LDADD) $(EVENT_LIBS) -levent_extra
 %C%_integration_test_cli_LDADD = $(LDADD) $(XML2_LIBS)

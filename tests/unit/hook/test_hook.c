@@ -5,15 +5,19 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <event2/buffer.h>
 #include <event2/event.h>
+#include <event2/http.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -640,6 +644,58 @@ START_TEST(who_the_pid_file_names_is_signaled)
 }
 END_TEST
 
+static unsigned request_count;
+
+/* 503, 503, 204, 200, 200 ... */
+static void on_request(struct evhttp_request *request, void *user)
+{
+	static const int answers[] = { 503, 503, 204, 200 };
+	int answer = answers[request_count < 3 ? request_count : 3];
+
+	(void)user;
+	request_count += evhttp_request_get_command(request) == EVHTTP_REQ_POST;
+	evbuffer_add_printf(evhttp_request_get_output_buffer(request), "not now");
+	evhttp_send_reply(request, answer, NULL, NULL);
+}
+
+START_TEST(request_is_made_until_it_is_answered_as_expected)
+{
+	struct evhttp *server = evhttp_new(loop);
+	struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(server, "127.0.0.1", 0);
+	struct sockaddr_in address;
+	socklen_t size = sizeof(address);
+	char url[64];
+
+	getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address, &size);
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/-/reload", ntohs(address.sin_port));
+	evhttp_set_gencb(server, on_request, NULL);
+	request_count = 0;
+	publish("a.xml", "<a/>");
+	config.action = HOOK_REQUEST;
+	set_text(&config.url, url);
+	open_hook();
+	UNTIL(status.failure_count == 1);
+	ck_assert_ptr_nonnull(
+		strstr(status.error, "/-/reload: answered with status 503, expected 200 to 299: not now"));
+	until_applied(1);
+	ck_assert_uint_eq(request_count, 3);
+	close_hook();
+	config.status = 200;
+	request_count = 2; /* 204 is not what is expected now */
+	set_text(&config.name, "another");
+	open_hook();
+	until_applied(1);
+	ck_assert_uint_eq(status.failure_count, 1);
+	close_hook();
+	evhttp_free(server);
+	set_text(&config.name, "third");
+	open_hook();
+	UNTIL(status.failure_count == 1);
+	ck_assert_ptr_nonnull(strstr(status.error, url));
+	ck_assert_ptr_nonnull(strstr(status.error, "127.0.0.1"));
+}
+END_TEST
+
 START_TEST(pid_file_of_a_stranger_names_nobody_else)
 {
 	char number[32];
@@ -758,6 +814,7 @@ int main(void)
 	tcase_add_test(tcase, braces_are_the_new_file_for_the_check_and_the_file_for_the_command);
 	tcase_add_test(tcase, run_now_runs_although_nothing_changed);
 	tcase_add_test(tcase, who_the_pid_file_names_is_signaled);
+	tcase_add_test(tcase, request_is_made_until_it_is_answered_as_expected);
 	tcase_add_test(tcase, pid_file_of_a_stranger_names_nobody_else);
 	tcase_add_test(tcase, closing_ends_what_runs_and_leaves_nothing);
 	tcase_add_test(tcase, environment_has_facts_and_not_what_systemd_told_us);
