@@ -181,7 +181,7 @@ START_TEST(program_is_told_by_a_command)
 	      "echo $ZKCFG_SEQ $ZKCFG_CHANGED >>told; kill -USR2 $ZKCFG_PID", "--", "sh", "-c",
 	      "trap 'exit 7' USR2; echo up; while :; do sleep 0.02; done");
 	UNTIL(says("output", "up\n"));
-	usleep(100000);
+	usleep(300000);
 	publish("<a>2</a>");
 	ck_assert_int_eq(end(), 7);
 	ck_assert_str_eq(text_of("told"), "2 a.xml\n");
@@ -192,9 +192,9 @@ START_TEST(command_that_fails_is_tried_again)
 {
 	publish("<a>1</a>");
 	BEGIN("run", "app", "--retry", "100ms", "--shell", "--reload",
-	      "echo x >>tries; [ $(wc -l <tries) -ge 4 ] && touch done", "--", "sleep", "100");
-	UNTIL(waitpid(pid, NULL, WNOHANG) == 0 && strcmp(text_of("output"), "-") != 0);
-	usleep(200000);
+	      "echo x >>tries; [ $(wc -l <tries) -ge 4 ] && touch done", "--", "sh", "-c", "echo up; exec sleep 100");
+	UNTIL(says("output", "up\n"));
+	usleep(300000); /* and it is known that it has begun */
 	publish("<a>2</a>");
 	UNTIL(!says("done", "-"));
 	ck_assert_str_eq(text_of("tries"), "x\nx\nx\nx\n");
