@@ -452,6 +452,7 @@ static void subscription_miss_root(struct subscription *subscription)
 	subscription_tell_removed(subscription, root);
 	root->unreported = true;
 	root->children_read = false;
+	root->listed_pzxid = 0;
 	root->missing = true;
 	watch_set_trouble(subscription, &root->children, NULL);
 	if (root->children.state != WATCH_INFLIGHT)
@@ -468,6 +469,7 @@ static void subscription_doubt(struct subscription *subscription, struct watch *
 	struct znode *node = znode_of(watch), *parent = node->parent;
 
 	if (parent->children.troubled) {
+		parent->listed_pzxid = 0;
 		subscription_forget(subscription, node);
 		return;
 	}
@@ -688,7 +690,12 @@ static void subscription_place(struct subscription *subscription, struct znode *
 	subscription->lanes[node->lane]->reserved_bytes += cost;
 }
 
-static bool subscription_discover(struct subscription *subscription, struct znode *parent, const char *name)
+/*
+ * A child that the listing before did not name was created behind that: who shows
+ * an older version of it shows one that is gone, and lags.
+ */
+static bool subscription_discover(struct subscription *subscription, struct znode *parent, const char *name,
+				  int64_t pzxid)
 {
 	struct znode *node;
 
@@ -698,6 +705,8 @@ static bool subscription_discover(struct subscription *subscription, struct znod
 	if (!node)
 		return false;
 	node->listing = subscription->listing;
+	if (parent->listed_pzxid > 0 && pzxid > parent->listed_pzxid)
+		node->mzxid = parent->listed_pzxid;
 	subscription_place(subscription, node);
 	watch_dirty(subscription, &node->data);
 	watch_dirty(subscription, &node->children);
@@ -719,7 +728,7 @@ static bool subscription_look_through(struct subscription *subscription, struct 
 		if (node->path_length == 1 && strcmp(name, SUBSCRIPTION_SYSTEM_ZNODE) == 0)
 			continue;
 		child = znode_find_child(&subscription->tree, node, name);
-		if (!child && !subscription_discover(subscription, node, name))
+		if (!child && !subscription_discover(subscription, node, name, reply->pzxid))
 			return false;
 		if (!child)
 			continue;
@@ -767,6 +776,7 @@ static void subscription_take_children(struct subscription *subscription, struct
 		if (child->listing != subscription->listing)
 			subscription_forget(subscription, child);
 	}
+	node->listed_pzxid = reply->pzxid >= node->pzxid ? reply->pzxid : 0;
 	node->pzxid = reply->pzxid;
 	node->children_read = true;
 	watch_arm(subscription, &node->children);

@@ -42,7 +42,8 @@ struct znode {
 	struct znode *parent, *first_child;
 	struct znode *sibling_prev, *sibling_next;
 	struct watch data, children;
-	int64_t czxid, mzxid, pzxid; /* as last read; 0: never */
+	int64_t czxid, mzxid, pzxid; /* as last read; 0: never. mzxid: at least that, until it was read */
+	int64_t listed_pzxid; /* of the last listing, while its children are known to be those that it named; 0 */
 	uint32_t hash;
 	uint32_t listing; /* the last listing of the parent that had it */
 	uint32_t path_length;
