@@ -215,17 +215,20 @@ static void follower_settle(struct follower *follower, int64_t now_ns)
 	follower_tell_blind(follower);
 }
 
-/* Whoever is asked for changes can vouch for the time before he looked only. */
-static void follower_verify(struct follower *follower, int64_t now_ns, int64_t looked_boottime_ns)
+/*
+ * Whoever is asked for changes can vouch for the time before he looked only;
+ * whoever is told of them, for that before he heard what there was.
+ */
+static void follower_verify(struct follower *follower, int64_t now_ns, int64_t heard_boottime_ns, bool has_looked)
 {
 	bool is_pull = !follower->lookout || follower_is_pull(follower) || follower->is_blind;
 
 	if (follower->state != SOURCE_FOLLOWING || !follower_is_quiet(follower) || follower->is_wanted)
 		return;
-	if (is_pull ? looked_boottime_ns == 0 : now_ns < follower->next_verify_ns)
+	if (is_pull ? !has_looked : now_ns < follower->next_verify_ns)
 		return;
 	follower->next_verify_ns = now_ns + FOLLOWER_VERIFY_NS;
-	follower->events->verified(follower->user, looked_boottime_ns > 0 ? looked_boottime_ns : clock_boottime_ns());
+	follower->events->verified(follower->user, heard_boottime_ns);
 }
 
 static void follower_set_timer(struct follower *follower, int64_t now_ns)
@@ -256,7 +259,7 @@ static void follower_advance(struct follower *follower)
 	follower_look_in_time(follower, now_ns);
 	follower_look_at_due(follower, now_ns);
 	follower_settle(follower, now_ns);
-	follower_verify(follower, now_ns, looked_ns == follower->next_look_ns ? 0 : boottime_ns);
+	follower_verify(follower, now_ns, boottime_ns, looked_ns != follower->next_look_ns);
 	if (follower->next_verify_ns <= now_ns)
 		follower->next_verify_ns = now_ns + FOLLOWER_VERIFY_NS;
 	follower_set_timer(follower, clock_monotonic_ns());
