@@ -150,14 +150,22 @@ libsupport_la_SOURCES = \
 	%D%/support/etcd_server.h \
 	%D%/support/oracle.c \
 	%D%/support/oracle.h \
+	%D%/support/kubelet.c \
+	%D%/support/kubelet.h \
 	%D%/support/network.c \
 	%D%/support/network.h \
 	%D%/support/reader_process.c \
 	%D%/support/reader_process.h \
+	%D%/support/secret.c \
+	%D%/support/secret.h \
 	%D%/support/segment_host.c \
 	%D%/support/segment_host.h \
 	%D%/support/source_host.c \
 	%D%/support/source_host.h \
+	%D%/support/versions.c \
+	%D%/support/versions.h \
+	%D%/support/zk_client.c \
+	%D%/support/zk_client.h \
 	%D%/support/zk_ensemble.c \
 	%D%/support/zk_ensemble.h \
 	%D%/support/zk_proxy.c \

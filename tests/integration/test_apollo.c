@@ -15,7 +15,7 @@
 #include "source/source.h"
 #include "support/apollo_server.h"
 #include "support/daemon_host.h"
-#include "support/segment_host.h"
+#include "support/secret.h"
 
 #define DEADLINE_NS (30 * CLOCK_NS_PER_S)
 #define DOCUMENTS_MOST 16
@@ -785,22 +785,13 @@ END_TEST
 
 /* --- access keys and gray releases -------------------------------------------------------- */
 
-static void write_secret(char *path, const char *secret)
-{
-	FILE *file = fdopen(mkstemp(path), "w");
-
-	ck_assert_ptr_nonnull(file);
-	fprintf(file, "%s\n", secret);
-	fclose(file);
-}
-
 START_TEST(requests_are_signed)
 {
-	char path[] = "/tmp/zkcfg-secret-XXXXXX", rest[128];
+	char path[SECRET_PATH_BYTES], rest[128];
 
 	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
 	apollo_server_require(server, "df23df3f59884980844ff3dada30fa97");
-	write_secret(path, "df23df3f59884980844ff3dada30fa97");
+	secret_make(path, "df23df3f59884980844ff3dada30fa97");
 	snprintf(rest, sizeof(rest), "a.xml&secret_file=%s&ip=10.0.0.1&label=x%%20y", path);
 	follow(rest);
 	await_poll();
@@ -814,11 +805,11 @@ END_TEST
 
 START_TEST(wrong_signature_is_refused_with_what_to_do)
 {
-	char path[] = "/tmp/zkcfg-secret-XXXXXX", rest[128];
+	char path[SECRET_PATH_BYTES], rest[128];
 
 	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
 	apollo_server_require(server, "df23df3f59884980844ff3dada30fa97");
-	write_secret(path, "another");
+	secret_make(path, "another");
 	snprintf(rest, sizeof(rest), "a.xml&secret_file=%s", path);
 	follow(rest);
 	await(seen.state == SOURCE_REFUSED);
@@ -838,34 +829,11 @@ END_TEST
 
 static void begin_daemon(struct daemon_host *host)
 {
-	*host = (struct daemon_host){ .directory = "/tmp/zkcfg-apollo-XXXXXX",
-				      .elements = "<debounce min=\"0ms\" max=\"100ms\"/>" };
-	ck_assert_ptr_nonnull(mkdtemp(host->directory));
-	snprintf(host->shm_dir, sizeof(host->shm_dir), "%.60s/shm", host->directory);
-	snprintf(host->set_dir, sizeof(host->set_dir), "%s/v1/app", host->shm_dir);
-	snprintf(host->state_dir, sizeof(host->state_dir), "%.60s/state", host->directory);
-	snprintf(host->log, sizeof(host->log), "%.60s/log", host->directory);
-	snprintf(host->uri, sizeof(host->uri), "apollo://%s/app/default?namespaces=a.xml,b",
-		 apollo_server_meta(server));
-}
+	char uri[128];
 
-static bool serves(struct daemon_host *host, const char *name, const char *path, const char *expected)
-{
-	struct zkcfg_snapshot *snapshot;
-	const char *value;
-	struct zkcfg *cfg;
-	bool is_so;
-
-	if (zkcfg_open("app", host->shm_dir, &cfg) < 0)
-		return false;
-	if (zkcfg_pin(cfg, &snapshot) < 0) {
-		zkcfg_close(cfg);
-		return false;
-	}
-	is_so = zkcfg_get_string(snapshot, name, path, &value) == 0 && strcmp(value, expected) == 0;
-	zkcfg_unpin(snapshot);
-	zkcfg_close(cfg);
-	return is_so;
+	snprintf(uri, sizeof(uri), "apollo://%s/app/default?namespaces=a.xml,b", apollo_server_meta(server));
+	daemon_host_begin_with(host, uri);
+	host->elements = "<debounce min=\"0ms\" max=\"100ms\"/>";
 }
 
 START_TEST(daemon_that_is_restarted_commits_nothing_anew)
@@ -877,12 +845,12 @@ START_TEST(daemon_that_is_restarted_commits_nothing_anew)
 	apollo_server_publish(server, "b", "{\"db.host\":\"h1\"}");
 	begin_daemon(&host);
 	daemon_host_start(&host);
-	DAEMON_UNTIL(&host, serves(&host, "a.xml", "/a", "1"));
-	DAEMON_UNTIL(&host, serves(&host, "b", "/configuration/entry[@name='db.host']", "h1"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "1"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "b", "/configuration/entry[@name='db.host']", "h1"));
 	apollo_server_publish_xml(server, "a.xml", "<a>2</a>");
-	DAEMON_UNTIL(&host, serves(&host, "a.xml", "/a", "2"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "2"));
 	apollo_server_rollback(server, "a.xml");
-	DAEMON_UNTIL(&host, serves(&host, "a.xml", "/a", "1"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "1"));
 	seq = daemon_host_seq(&host);
 	for (int i = 0; i < 2; i++) {
 		if (i == 0)
@@ -896,7 +864,7 @@ START_TEST(daemon_that_is_restarted_commits_nothing_anew)
 	daemon_host_stop(&host);
 	apollo_server_publish(server, "b", "{\"db.host\":\"h2\"}");
 	daemon_host_start(&host);
-	DAEMON_UNTIL(&host, serves(&host, "b", "/configuration/entry[@name='db.host']", "h2"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "b", "/configuration/entry[@name='db.host']", "h2"));
 	ck_assert_uint_eq(daemon_host_seq(&host), seq + 1);
 	daemon_host_end(&host);
 }
@@ -912,17 +880,17 @@ START_TEST(daemon_that_meets_a_server_that_lags_serves_the_newest)
 	begin_daemon(&host);
 	daemon_host_start(&host);
 	apollo_server_publish_xml(server, "a.xml", "<a>2</a>");
-	DAEMON_UNTIL(&host, serves(&host, "a.xml", "/a", "2"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "2"));
 	daemon_host_stop(&host);
 	apollo_server_name(server, 2);
 	daemon_host_start(&host);
 	DAEMON_UNTIL(&host, daemon_host_candidate_count(&host) == 1);
-	ck_assert(serves(&host, "a.xml", "/a", "2"));
+	ck_assert(daemon_host_serves(&host, "a.xml", "/a", "2"));
 	apollo_server_lag(server, 1, false);
 	DAEMON_UNTIL(&host, daemon_host_candidate_count(&host) == 0);
-	ck_assert(serves(&host, "a.xml", "/a", "2"));
+	ck_assert(daemon_host_serves(&host, "a.xml", "/a", "2"));
 	apollo_server_publish_xml(server, "a.xml", "<a>3</a>");
-	DAEMON_UNTIL(&host, serves(&host, "a.xml", "/a", "3"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "3"));
 	daemon_host_end(&host);
 }
 END_TEST

@@ -866,31 +866,13 @@ static void post(const struct etcd_server *server, const char *path, const char 
 	free(etcd_server_post(server, path, body));
 }
 
-/* "/t/" to "/t0" */
-#define GRANT \
-	"{\"name\":\"reader\",\"perm\":{\"permType\":\"READWRITE\",\"key\":\"L3Qv\",\"range_end\":\"L3Qw\"}}"
-#define REVOKE "{\"role\":\"reader\",\"key\":\"L3Qv\",\"range_end\":\"L3Qw\"}"
-
 /* Whose tokens are good for so long, unused. */
 static struct etcd_server *server_with_users(int token_s)
 {
-	char ttl[48];
 	struct etcd_server *server = etcd_server_new();
 
-	snprintf(ttl, sizeof(ttl), "--auth-token-ttl=%d", token_s);
-	etcd_server_add(server, ttl);
-	etcd_server_add(server, "--bcrypt-cost=4");
-	etcd_server_start(server);
+	etcd_server_start_with_users(server, token_s);
 	etcd_server_put(server, "/t/a", "1");
-	post(server, "/v3/auth/user/add", "{\"name\":\"root\",\"password\":\"r\"}");
-	post(server, "/v3/auth/role/add", "{\"name\":\"root\"}");
-	post(server, "/v3/auth/user/grant", "{\"user\":\"root\",\"role\":\"root\"}");
-	post(server, "/v3/auth/user/add", "{\"name\":\"u\",\"password\":\"p:\\\"w\"}");
-	post(server, "/v3/auth/role/add", "{\"name\":\"reader\"}");
-	post(server, "/v3/auth/role/grant", GRANT);
-	post(server, "/v3/auth/user/grant", "{\"user\":\"u\",\"role\":\"reader\"}");
-	post(server, "/v3/auth/enable", "{}");
-	etcd_server_log_in(server, "root", "r");
 	return server;
 }
 
@@ -926,14 +908,14 @@ START_TEST(permission_taken_is_refused_and_given_again_it_goes_on)
 	write_secret("u:p:\"w");
 	follow_as_user(server);
 	await(seen.state == SOURCE_FOLLOWING);
-	post(server, "/v3/auth/role/revoke", REVOKE);
+	etcd_server_grant(server, false);
 	await(seen.state == SOURCE_REFUSED);
 	ck_assert_msg(strstr(seen.detail, "permission denied"), "%s", seen.detail);
 	etcd_server_log_in(server, "root", "r");
 	etcd_server_put(server, "/t/a", "2");
 	run_for_ms(500);
 	ck_assert(is_text("a", "1"));
-	post(server, "/v3/auth/role/grant", GRANT);
+	etcd_server_grant(server, true);
 	await(is_text("a", "2") && seen.state == SOURCE_FOLLOWING);
 	ck_assert_str_eq(seen.detail, "");
 	unlink(secret);

@@ -42,24 +42,6 @@ static void end(void)
 	snprintf(elements, sizeof(elements), format, zk_server_hosts(host.server), \
 		 zk_server_hosts(host.server))
 
-/* "VALUE", or "none". */
-static bool serves(const char *document, const char *path, const char *expected)
-{
-	struct zkcfg_snapshot *snapshot = NULL;
-	const char *value = "none";
-	struct zkcfg *cfg;
-	bool is_so;
-
-	if (zkcfg_open("app", host.shm_dir, &cfg) < 0)
-		return false;
-	if (zkcfg_pin(cfg, &snapshot) < 0 || zkcfg_get_string(snapshot, document, path, &value) < 0)
-		value = "none";
-	is_so = snapshot && strcmp(value, expected) == 0;
-	zkcfg_unpin(snapshot);
-	zkcfg_close(cfg);
-	return is_so;
-}
-
 static uint64_t revision_of(const char *document)
 {
 	const struct zkcfg_document *found;
@@ -109,18 +91,18 @@ START_TEST(a_host_has_its_own_over_the_base)
 	SET_ELEMENTS("<source uri=\"zk://%s/app/base\"/><source uri=\"zk://%s/app/host\"/>");
 	daemon_host_put(&host, "host/a.xml", "<a>host</a>");
 	daemon_host_start(&host);
-	DAEMON_UNTIL(&host, serves("a.xml", "/a", "host") && serves("b.xml", "/b", "base"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "host") && daemon_host_serves(&host, "b.xml", "/b", "base"));
 	ck_assert_uint_eq(daemon_host_seq(&host), 1); /* the base alone was never shown */
 	assert_says("status app", "  layer      zk://");
 	assert_says("status app", "/app/host: following\n");
 	assert_says("status app --json", "\"kind\": \"layer\"");
 
 	daemon_host_put(&host, "host/b.xml", "<b>host</b>");
-	DAEMON_UNTIL(&host, serves("b.xml", "/b", "host"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "b.xml", "/b", "host"));
 	before = revision = revision_of("b.xml");
 	daemon_host_put(&host, "base/b.xml", "<b>base 2</b>"); /* below what counts */
 	daemon_host_put(&host, "host/b.xml", ""); /* as if it were not there */
-	DAEMON_UNTIL(&host, serves("b.xml", "/b", "base 2"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "b.xml", "/b", "base 2"));
 	revision = revision_of("b.xml");
 	ck_assert_uint_gt(revision, before);
 
@@ -145,7 +127,7 @@ START_TEST(a_layer_that_goes_while_nobody_runs_gives_way)
 	daemon_host_put(&host, "host/a.xml", "");
 	segment_host_remove(host.shm_dir); /* a reboot */
 	daemon_host_start(&host);
-	DAEMON_UNTIL(&host, serves("a.xml", "/a", "base"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "base"));
 	ck_assert_uint_gt(revision_of("a.xml"), revision);
 }
 END_TEST
@@ -156,19 +138,19 @@ START_TEST(a_fallback_serves_while_the_first_source_is_not_there)
 		     "<source uri=\"zk://%s/app/base\" fallback=\"yes\"/><source uri=\"zk://%s/app/host\"/>");
 	daemon_host_put(&host, "host/b.xml", "<b>host</b>");
 	daemon_host_run(&host);
-	DAEMON_UNTIL(&host, serves("a.xml", "/a", "base") && serves("b.xml", "/b", "host"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "base") && daemon_host_serves(&host, "b.xml", "/b", "host"));
 	ck_assert(!daemon_host_follows(&host));
 	assert_says("status app", "  fallback   zk://");
 	assert_says("status app", "/app/base: in force\n");
 	assert_says("status app", "zk://127.0.0.1:1/app/base: connecting");
 	daemon_host_put(&host, "base/a.xml", "<a>newer</a>"); /* it is followed */
-	DAEMON_UNTIL(&host, serves("a.xml", "/a", "newer"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "newer"));
 	daemon_host_stop(&host);
 
 	/* last-good comes first */
 	segment_host_remove(host.shm_dir);
 	daemon_host_run(&host);
-	DAEMON_UNTIL(&host, serves("a.xml", "/a", "newer"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "newer"));
 	assert_says("status app", "/app/base: not needed\n");
 }
 END_TEST

@@ -26,6 +26,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "source/source.h"
+#include "support/secret.h"
+#include "support/zk_client.h"
 #include "support/zk_server.h"
 
 #define DEADLINE_NS (30 * CLOCK_NS_PER_S)
@@ -35,56 +37,14 @@
 static struct zk_server *shared; /* for tests that leave the server alone */
 static zhandle_t *writer;
 
-/* The C client's own messages are of no use here. */
-static void no_log(const char *text)
-{
-	(void)text;
-}
-
-static zhandle_t *connect_to(const struct zk_server *server, const clientid_t *id)
-{
-	zhandle_t *zh;
-	int state = 0;
-
-	zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
-	zh = zookeeper_init2(zk_server_hosts(server), NULL, 30000, id, NULL, 0, no_log);
-	ck_assert_ptr_nonnull(zh);
-	for (int left = 30000; left > 0 && state != ZOO_CONNECTED_STATE; left -= 5) {
-		usleep(5000);
-		state = zoo_state(zh);
-	}
-	ck_assert_int_eq(state, ZOO_CONNECTED_STATE);
-	return zh;
-}
-
 static void write_bytes(const char *path, const char *bytes, int length)
 {
-	int code = zoo_set(writer, path, bytes, length, -1);
-
-	if (code == ZNONODE)
-		code = zoo_create(writer, path, bytes, length, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0);
-	ck_assert_msg(code == ZOK, "%s: %s", path, zerror(code));
+	zk_client_write(writer, path, bytes, length);
 }
 
 static void write_text(const char *path, const char *text)
 {
 	write_bytes(path, text, text ? (int)strlen(text) : -1);
-}
-
-static void delete_tree(const char *path)
-{
-	struct String_vector children;
-	char below[1024];
-
-	if (zoo_get_children(writer, path, 0, &children) == ZOK) {
-		for (int i = 0; i < children.count; i++) {
-			snprintf(below, sizeof(below), "%s/%s", strcmp(path, "/") == 0 ? "" : path,
-				 children.data[i]);
-			delete_tree(below);
-		}
-		deallocate_String_vector(&children);
-	}
-	zoo_delete(writer, path, -1);
 }
 
 static int64_t mzxid_of(const char *path)
@@ -319,8 +279,8 @@ static void stop_shared(void)
 
 static void begin_test(void)
 {
-	writer = connect_to(shared, NULL);
-	delete_tree("/t");
+	writer = zk_client_open(zk_server_hosts(shared), NULL);
+	zk_client_delete_tree(writer, "/t");
 	write_text("/t", NULL);
 }
 
@@ -366,7 +326,7 @@ START_TEST(tree_is_read_and_followed)
 	await(is_text("empty", "<e/>"));
 	write_text("/t/empty", "");
 	await(is_text("empty", ""));
-	delete_tree("/t/dir");
+	zk_client_delete_tree(writer, "/t/dir");
 	await(!*find("dir/b.xml") && !*find("dir/b.xml/below") && !*find("dir/deep/er/d.xml"));
 	await_verified();
 	ck_assert_uint_eq(seen.document_count, 2);
@@ -404,7 +364,7 @@ START_TEST(root_may_come_and_go)
 	write_text("/t/app/a", "1");
 	await(is_text("a", "1"));
 	await(seen.detail[0] == '\0');
-	delete_tree("/t");
+	zk_client_delete_tree(writer, "/t");
 	await(!*find("a"));
 	write_text("/t", NULL);
 	write_text("/t/app", "root");
@@ -528,7 +488,7 @@ START_TEST(thousands_of_znodes_are_followed)
 	ck_assert_uint_eq(seen.document_count, 3000);
 	write_text("/t/02718", "changed");
 	await(is_text("02718", "changed"));
-	delete_tree("/t");
+	zk_client_delete_tree(writer, "/t");
 	await(seen.document_count == 0);
 }
 END_TEST
@@ -648,34 +608,9 @@ END_TEST
 
 /* --- permission -------------------------------------------------------------- */
 
-static void grant_only(const char *path, const char *scheme, const char *id)
-{
-	char scheme_copy[16], id_copy[64];
-	struct ACL acl[1] = { { .perms = ZOO_PERM_ALL, .id = { scheme_copy, id_copy } } };
-	struct ACL_vector acls = { .count = 1, .data = acl };
-
-	snprintf(scheme_copy, sizeof(scheme_copy), "%s", scheme);
-	snprintf(id_copy, sizeof(id_copy), "%s", id);
-	ck_assert_int_eq(zoo_set_acl(writer, path, -1, &acls), ZOK);
-}
-
 static void authenticate_writer(void)
 {
 	ck_assert_int_eq(zoo_add_auth(writer, "digest", "user:right", 10, NULL, NULL), ZOK);
-}
-
-static void write_auth_file(char *path, size_t path_bytes, const char *text, mode_t mode)
-{
-	FILE *file;
-	int fd;
-
-	snprintf(path, path_bytes, "/tmp/zkcfg-auth-XXXXXX");
-	fd = mkstemp(path);
-	ck_assert_int_ge(fd, 0);
-	fchmod(fd, mode);
-	file = fdopen(fd, "w");
-	fputs(text, file);
-	fclose(file);
 }
 
 START_TEST(what_may_not_be_read_is_trouble_until_it_may)
@@ -683,7 +618,7 @@ START_TEST(what_may_not_be_read_is_trouble_until_it_may)
 	authenticate_writer();
 	write_text("/t/a", "1");
 	write_text("/t/secret", "2");
-	grant_only("/t/secret", "auth", "");
+	zk_client_grant_only(writer, "/t/secret", "auth", "");
 	follow(shared, "/t?session_timeout_ms=3000");
 	await(seen.settled_count == 1);
 	ck_assert_uint_eq(seen.document_count, 1);
@@ -692,7 +627,7 @@ START_TEST(what_may_not_be_read_is_trouble_until_it_may)
 	write_text("/t/a", "3");
 	await(is_text("a", "3"));
 	await_verified();
-	grant_only("/t/secret", "world", "anyone");
+	zk_client_grant_only(writer, "/t/secret", "world", "anyone");
 	await(is_text("secret", "2"));
 	await(seen.trouble[0] == '\0');
 	write_text("/t/secret", "4");
@@ -702,13 +637,13 @@ END_TEST
 
 START_TEST(password_of_the_auth_file_opens_and_a_wrong_one_does_not)
 {
-	char path[64], rest[128];
+	char path[SECRET_PATH_BYTES], rest[128];
 
 	authenticate_writer();
 	write_text("/t/a", "1");
-	grant_only("/t/a", "auth", "");
-	grant_only("/t", "auth", "");
-	write_auth_file(path, sizeof(path), _i ? "user:right\n" : "user:wrong\n", 0600);
+	zk_client_grant_only(writer, "/t/a", "auth", "");
+	zk_client_grant_only(writer, "/t", "auth", "");
+	secret_make(path, _i ? "user:right\n" : "user:wrong\n");
 	snprintf(rest, sizeof(rest), "/t?auth_file=%s", path);
 	follow(shared, rest);
 	if (_i) {
@@ -719,13 +654,13 @@ START_TEST(password_of_the_auth_file_opens_and_a_wrong_one_does_not)
 		ck_assert_ptr_nonnull(strstr(seen.detail, "ZNOAUTH"));
 		ck_assert_ptr_null(strstr(seen.detail, "wrong"));
 		ck_assert_uint_eq(seen.settled_count, 0);
-		grant_only("/t", "world", "anyone");
-		grant_only("/t/a", "world", "anyone");
+		zk_client_grant_only(writer, "/t", "world", "anyone");
+		zk_client_grant_only(writer, "/t/a", "world", "anyone");
 		await(seen.settled_count == 1);
 		ck_assert(is_text("a", "1"));
 		await(seen.state == SOURCE_FOLLOWING);
 	}
-	grant_only("/t", "world", "anyone");
+	zk_client_grant_only(writer, "/t", "world", "anyone");
 	unlink(path);
 }
 END_TEST
@@ -742,9 +677,9 @@ static const struct {
 START_TEST(auth_file_that_is_not_one_is_refused)
 {
 	struct message message = { "" };
-	char path[64], uri[128];
+	char path[SECRET_PATH_BYTES], uri[128];
 
-	write_auth_file(path, sizeof(path), secrets[_i].text, 0600);
+	secret_make(path, secrets[_i].text);
 	snprintf(uri, sizeof(uri), "zk://127.0.0.1:1/t?auth_file=%s", path);
 	open_source(uri);
 	ck_assert_int_eq(seen.source->ops->start(seen.source, seen.loop, &message), -EINVAL);
@@ -779,7 +714,7 @@ static void expire_others(const struct zk_server *server)
 		if (sessions[i] == zoo_client_id(writer)->client_id)
 			continue;
 		zk_server_session_password(sessions[i], id.passwd);
-		zookeeper_close(connect_to(server, &id));
+		zookeeper_close(zk_client_open(zk_server_hosts(server), &id));
 		expired++;
 	}
 	ck_assert_uint_ge(expired, 1);
@@ -886,7 +821,7 @@ START_TEST(server_that_is_not_there_at_the_start_is_awaited)
 	ck_assert_uint_eq(seen.settled_count, 0);
 	zk_server_start(server);
 	zookeeper_close(writer);
-	writer = connect_to(server, NULL);
+	writer = zk_client_open(zk_server_hosts(server), NULL);
 	write_text("/t", "1");
 	await(is_text("t", "1"));
 	await(seen.state == SOURCE_FOLLOWING);
@@ -924,7 +859,7 @@ START_TEST(change_while_the_server_was_away_is_seen)
 
 	zk_server_start(server);
 	zookeeper_close(writer);
-	writer = connect_to(server, NULL);
+	writer = zk_client_open(zk_server_hosts(server), NULL);
 	write_text("/t", NULL);
 	write_text("/t/a", "1");
 	write_text("/t/b", "1");
@@ -938,7 +873,7 @@ START_TEST(change_while_the_server_was_away_is_seen)
 	/* Where the source does not look. */
 	zk_server_set_port(server, 0);
 	zk_server_start(server);
-	writer = connect_to(server, NULL);
+	writer = zk_client_open(zk_server_hosts(server), NULL);
 	write_text("/t/a", "2");
 	write_text("/t/c", "2");
 	zoo_delete(writer, "/t/b", -1);
@@ -955,7 +890,7 @@ START_TEST(change_while_the_server_was_away_is_seen)
 	await(seen.state == SOURCE_FOLLOWING);
 	await_verified();
 	ck_assert_uint_eq(seen.told_count, 5);
-	writer = connect_to(server, NULL);
+	writer = zk_client_open(zk_server_hosts(server), NULL);
 	write_text("/t/still", "3");
 	await(is_text("still", "3"));
 	stop_source();
@@ -984,7 +919,7 @@ START_TEST(more_watches_than_fit_a_packet_have_sessions_that_survive_a_lost_conn
 
 	zk_server_start(server);
 	zookeeper_close(writer);
-	writer = connect_to(server, NULL);
+	writer = zk_client_open(zk_server_hosts(server), NULL);
 	write_text("/t", NULL);
 	for (int i = 0; i < COUNT; i++) {
 		snprintf(path, sizeof(path), "/t/%0*d", NAME, i);
@@ -1001,7 +936,7 @@ START_TEST(more_watches_than_fit_a_packet_have_sessions_that_survive_a_lost_conn
 	zk_server_kill(server);
 	await(seen.state == SOURCE_AWAY);
 	zk_server_start(server);
-	writer = connect_to(server, NULL);
+	writer = zk_client_open(zk_server_hosts(server), NULL);
 	write_text(path, "2");
 	await(is_text(path + strlen("/t/"), "2"));
 	await(seen.state == SOURCE_FOLLOWING);
@@ -1019,7 +954,7 @@ START_TEST(server_that_hangs_is_away_and_comes_back)
 
 	zk_server_start(server);
 	zookeeper_close(writer);
-	writer = connect_to(server, NULL);
+	writer = zk_client_open(zk_server_hosts(server), NULL);
 	write_text("/t", "1");
 	follow(server, "/t?session_timeout_ms=1000");
 	await(is_text("t", "1"));
@@ -1106,7 +1041,7 @@ START_TEST(put_makes_a_whole_path_from_the_top)
 	struct message message = { "" };
 	int64_t version;
 
-	delete_tree("/t");
+	zk_client_delete_tree(writer, "/t");
 	ck_assert_int_eq(put("/t/a/b/c/d", "1", -1, &version, &message), SOURCE_DONE);
 	ck_znode("/t/a/b/c/d", "1");
 	ck_assert_int_eq(put("/t-top", "1", -1, &version, &message), SOURCE_DONE);
@@ -1191,16 +1126,16 @@ END_TEST
 START_TEST(put_and_remove_without_permission_say_so)
 {
 	struct message message = { "" };
-	char path[64], rest[128];
+	char path[SECRET_PATH_BYTES], rest[128];
 	int64_t version;
 
 	authenticate_writer();
 	write_text("/t/a", "1");
-	grant_only("/t/a", "auth", "");
+	zk_client_grant_only(writer, "/t/a", "auth", "");
 	ck_assert_int_eq(put("/t/a", "2", -1, &version, &message), SOURCE_FAILED);
 	ck_assert_ptr_nonnull(strstr(message.text, "no permission to write /t/a"));
 	ck_assert_ptr_nonnull(strstr(message.text, "?auth_file="));
-	write_auth_file(path, sizeof(path), "user:right", 0600);
+	secret_make(path, "user:right");
 	snprintf(rest, sizeof(rest), "/t/a?auth_file=%s", path);
 	ck_assert_int_eq(put(rest, "2", -1, &version, &message), SOURCE_DONE);
 	/* What it makes is its own. */

@@ -23,7 +23,7 @@
 #include "base/clock.h"
 
 #define META 2 /* of the three that listen */
-#define NAMES_MOST 16
+#define NAMES_MOST 64
 #define HELD_MOST 64
 #define PATH "/configs/app/default/"
 

@@ -14,10 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <zookeeper/zookeeper.h>
-
 #include "support/network.h"
 #include "support/segment_host.h"
+#include "support/zk_client.h"
 
 #define ROOT "/app"
 
@@ -35,12 +34,7 @@ const char *daemon_host_log_end(const struct daemon_host *host)
 	return text;
 }
 
-static void no_log(const char *text)
-{
-	(void)text;
-}
-
-void daemon_host_begin_at(struct daemon_host *host, const char *hosts)
+void daemon_host_begin_with(struct daemon_host *host, const char *uri)
 {
 	*host = (struct daemon_host){ .directory = "/tmp/zkcfg-daemon-XXXXXX" };
 	ck_assert_ptr_nonnull(mkdtemp(host->directory));
@@ -48,11 +42,16 @@ void daemon_host_begin_at(struct daemon_host *host, const char *hosts)
 	snprintf(host->set_dir, sizeof(host->set_dir), "%s/v1/app", host->shm_dir);
 	snprintf(host->state_dir, sizeof(host->state_dir), "%.60s/state", host->directory);
 	snprintf(host->log, sizeof(host->log), "%.60s/log", host->directory);
-	snprintf(host->uri, sizeof(host->uri), "zk://%.200s" ROOT, hosts);
-	zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
-	host->writer = zookeeper_init2(hosts, NULL, 30000, NULL, NULL, 0, no_log);
-	ck_assert_ptr_nonnull(host->writer);
-	DAEMON_UNTIL(host, zoo_state(host->writer) == ZOO_CONNECTED_STATE);
+	snprintf(host->uri, sizeof(host->uri), "%s", uri);
+}
+
+void daemon_host_begin_at(struct daemon_host *host, const char *hosts)
+{
+	char uri[256];
+
+	snprintf(uri, sizeof(uri), "zk://%.200s" ROOT, hosts);
+	daemon_host_begin_with(host, uri);
+	host->writer = zk_client_open(hosts, NULL);
 	daemon_host_put(host, "", "");
 }
 
@@ -80,14 +79,9 @@ void daemon_host_end(struct daemon_host *host)
 void daemon_host_put(struct daemon_host *host, const char *document, const char *text)
 {
 	char path[256];
-	int code;
 
 	snprintf(path, sizeof(path), ROOT "%s%.200s", *document ? "/" : "", document);
-	code = zoo_set(host->writer, path, text, (int)strlen(text), -1);
-	if (code == ZNONODE)
-		code = zoo_create(host->writer, path, text, (int)strlen(text), &ZOO_OPEN_ACL_UNSAFE, 0, NULL,
-				  0);
-	ck_assert_msg(code == ZOK, "%s: %s", path, zerror(code));
+	zk_client_write(host->writer, path, text, (int)strlen(text));
 }
 
 static struct zkcfg_status *daemon_host_status(struct daemon_host *host)
@@ -144,6 +138,24 @@ uint64_t daemon_host_seq(struct daemon_host *host)
 
 	zkcfg_status_free(status);
 	return seq;
+}
+
+bool daemon_host_serves(const struct daemon_host *host, const char *document, const char *path,
+			const char *expected)
+{
+	struct zkcfg_snapshot *snapshot = NULL;
+	const char *value = "none";
+	struct zkcfg *cfg;
+	bool is_so;
+
+	if (zkcfg_open("app", host->shm_dir, &cfg) < 0)
+		return false;
+	if (zkcfg_pin(cfg, &snapshot) < 0 || zkcfg_get_string(snapshot, document, path, &value) < 0)
+		value = "none";
+	is_so = snapshot && strcmp(value, expected) == 0;
+	zkcfg_unpin(snapshot);
+	zkcfg_close(cfg);
+	return is_so;
 }
 
 bool daemon_host_follows(struct daemon_host *host)

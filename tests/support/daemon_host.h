@@ -20,7 +20,7 @@ struct network;
 
 struct daemon_host {
 	char directory[64], shm_dir[80], set_dir[96], state_dir[80], log[80];
-	char uri[256];		/* of set "app"; may be changed before the daemon is begun; "": elements say */
+	char uri[2048];		/* of set "app"; may be changed before the daemon is begun; "": elements say */
 	const char *attributes; /* more of its <set>, as on-delete="remove"; NULL: none */
 	const char *elements;	/* in its <set>, as <debounce max="5ms"/>; NULL: none */
 	const struct network *network; /* the daemon is on its client's host; NULL: where the test is */
@@ -33,6 +33,8 @@ struct daemon_host {
 void daemon_host_begin(struct daemon_host *host);
 /* The same with servers that are the test's, at "host:port,host:port"; host->server is NULL. */
 void daemon_host_begin_at(struct daemon_host *host, const char *hosts);
+/* The same with a source of the test's own, and no writer. */
+void daemon_host_begin_with(struct daemon_host *host, const char *uri);
 void daemon_host_end(struct daemon_host *host);
 
 /* Begin one; it need not serve yet. */
@@ -57,6 +59,9 @@ uint64_t daemon_host_repairs(struct daemon_host *host);
 int64_t daemon_host_unverified_ms(struct daemon_host *host);
 size_t daemon_host_candidate_count(struct daemon_host *host);
 uint64_t daemon_host_seq(struct daemon_host *host);
+/* Whether readers find this value; "none": that there is none. */
+bool daemon_host_serves(const struct daemon_host *host, const char *document, const char *path,
+			const char *expected);
 
 /* The end of its log, for messages. */
 const char *daemon_host_log_end(const struct daemon_host *host);

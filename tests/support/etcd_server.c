@@ -500,3 +500,36 @@ void etcd_server_compact(const struct etcd_server *server, int64_t revision)
 {
 	post(server, "/v3/kv/compaction", "{\"revision\":\"%lld\",\"physical\":true}", (long long)revision);
 }
+
+/* --- users ------------------------------------------------------------------------------- */
+
+void etcd_server_grant(const struct etcd_server *server, bool is_granted)
+{
+	/* "/t/" to "/t0" */
+	if (is_granted)
+		post(server, "/v3/auth/role/grant",
+		     "{\"name\":\"reader\",\"perm\":{\"permType\":\"READWRITE\",\"key\":\"L3Qv\","
+		     "\"range_end\":\"L3Qw\"}}");
+	else
+		post(server, "/v3/auth/role/revoke",
+		     "{\"role\":\"reader\",\"key\":\"L3Qv\",\"range_end\":\"L3Qw\"}");
+}
+
+void etcd_server_start_with_users(struct etcd_server *server, int token_s)
+{
+	char ttl[48];
+
+	snprintf(ttl, sizeof(ttl), "--auth-token-ttl=%d", token_s);
+	etcd_server_add(server, ttl);
+	etcd_server_add(server, "--bcrypt-cost=4");
+	etcd_server_start(server);
+	post(server, "/v3/auth/user/add", "{\"name\":\"root\",\"password\":\"r\"}");
+	post(server, "/v3/auth/role/add", "{\"name\":\"root\"}");
+	post(server, "/v3/auth/user/grant", "{\"user\":\"root\",\"role\":\"root\"}");
+	post(server, "/v3/auth/user/add", "{\"name\":\"u\",\"password\":\"p:\\\"w\"}");
+	post(server, "/v3/auth/role/add", "{\"name\":\"reader\"}");
+	etcd_server_grant(server, true);
+	post(server, "/v3/auth/user/grant", "{\"user\":\"u\",\"role\":\"reader\"}");
+	post(server, "/v3/auth/enable", "{}");
+	etcd_server_log_in(server, "root", "r");
+}

@@ -51,8 +51,17 @@ int etcd_server_port(const struct etcd_server *server);
 const char *etcd_server_hosts(const struct etcd_server *server);
 bool etcd_server_is_leader(const struct etcd_server *server);
 
+/*
+ * Start it with users: root, who posts from now on, and ETCD_SERVER_USER, who has role "reader" of all
+ * below /t/. Their tokens are good for so long, unused.
+ */
+void etcd_server_start_with_users(struct etcd_server *server, int token_s);
+#define ETCD_SERVER_USER "u:p:\"w" /* as an auth_file has it */
+
 /* Who posts, from now on; NULL: nobody by name. */
 void etcd_server_log_in(struct etcd_server *server, const char *user, const char *password);
+/* Let the role "reader" read and write below /t/, or no more. */
+void etcd_server_grant(const struct etcd_server *server, bool is_granted);
 /* Post a body; the answer, of status 200, is the caller's to free. */
 char *etcd_server_post(const struct etcd_server *server, const char *path, const char *body);
 /* What it says of itself: a line of its metrics. */

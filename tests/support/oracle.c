@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "segment/hash.h"
+#include "support/versions.h"
 
 #define ROOT "/app"
 #define NAME_BYTES 16
@@ -33,13 +34,6 @@
  */
 #define WRITER_SESSION_MS 20000
 
-struct version {
-	uint32_t path;
-	uint64_t mzxid;
-	uint64_t hash;
-	int64_t written_ns; /* CLOCK_BOOTTIME: it had been written by then */
-};
-
 /* As of verified_ns this was the newest one of its path, says the status. */
 struct claim {
 	uint32_t path;
@@ -49,11 +43,6 @@ struct claim {
 
 struct claims {
 	struct claim *items;
-	size_t count, capacity;
-};
-
-struct versions {
-	struct version *items;
 	size_t count, capacity;
 };
 
@@ -76,28 +65,6 @@ struct oracle {
 	int64_t vouched_ns;   /* of the last claim */
 	char write_fault[FAULT_BYTES], read_fault[FAULT_BYTES]; /* "": none; for after the thread's end */
 };
-
-static void versions_add(struct versions *versions, uint32_t path, uint64_t mzxid, uint64_t hash,
-			 int64_t written_ns)
-{
-	if (versions->count == versions->capacity) {
-		versions->capacity = versions->capacity > 0 ? 2 * versions->capacity : 4096;
-		versions->items =
-			reallocarray(versions->items, versions->capacity, sizeof(*versions->items));
-		if (!versions->items)
-			abort();
-	}
-	versions->items[versions->count++] = (struct version){ path, mzxid, hash, written_ns };
-}
-
-static int version_compare(const void *a, const void *b)
-{
-	const struct version *left = a, *right = b;
-
-	if (left->path != right->path)
-		return left->path < right->path ? -1 : 1;
-	return left->mzxid < right->mzxid ? -1 : left->mzxid > right->mzxid;
-}
 
 /* --- the writer -------------------------------------------------------------- */
 
@@ -149,7 +116,8 @@ static int oracle_look(struct oracle *oracle, const char *path, struct Stat *sta
 
 static void oracle_log(struct oracle *oracle, uint32_t path, const struct Stat *stat, uint64_t hash)
 {
-	versions_add(&oracle->log, path, (uint64_t)stat->mzxid, hash, clock_boottime_ns());
+	versions_add(&oracle->log,
+		     &(struct version){ path, (uint64_t)stat->mzxid, hash, clock_boottime_ns() });
 	atomic_fetch_add(&oracle->written, 1);
 }
 
@@ -246,7 +214,7 @@ static void oracle_see(struct oracle *oracle, const struct zkcfg_document *docum
 			 oracle->newest[path], revision);
 	oracle->newest[path] = revision;
 	raw = zkcfg_document_raw(document, &raw_bytes);
-	versions_add(&oracle->seen, path, revision, hash_bytes(raw, raw_bytes), 0);
+	versions_add(&oracle->seen, &(struct version){ path, revision, hash_bytes(raw, raw_bytes), 0 });
 }
 
 static void oracle_look_through(struct oracle *oracle, const struct zkcfg_snapshot *snapshot)
@@ -434,17 +402,19 @@ static void oracle_start_reading(struct oracle *oracle)
 /* Each version seen was written so. */
 static void oracle_check_seen(struct oracle *oracle)
 {
-	const struct versions *log = &oracle->log;
+	struct versions *log = &oracle->log;
 
 	ck_assert_msg(oracle->read_fault[0] == '\0', "%s", oracle->read_fault);
-	qsort(log->items, log->count, sizeof(*log->items), version_compare);
+	versions_sort(log);
 	for (size_t i = 0; i < oracle->seen.count; i++) {
-		const struct version *seen = &oracle->seen.items[i];
-		const struct version *written =
-			bsearch(seen, log->items, log->count, sizeof(*log->items), version_compare);
+		const struct version *seen = &oracle->seen.items[i], *written;
+		size_t at = versions_find(log, seen->path, seen->order);
 
+		written = at < log->count ? &log->items[at] : NULL;
+		if (written && (written->path != seen->path || written->order != seen->order))
+			written = NULL;
 		ck_assert_msg(written && written->hash == seen->hash,
-			      "p%04" PRIu32 " was seen at 0x%" PRIx64 " %s", seen->path, seen->mzxid,
+			      "p%04" PRIu32 " was seen at 0x%" PRIx64 " %s", seen->path, seen->order,
 			      written ? "with another text than was written" : "where nothing was written");
 	}
 	oracle->seen.count = 0;
@@ -457,24 +427,15 @@ static void oracle_check_claims(struct oracle *oracle)
 
 	for (size_t i = 0; i < oracle->claims.count; i++) {
 		const struct claim *claim = &oracle->claims.items[i];
-		struct version wanted = { .path = claim->path, .mzxid = claim->mzxid + 1 };
-		size_t next = 0, end = log->count;
+		size_t next = versions_find(log, claim->path, claim->mzxid + 1);
 
-		while (next < end) {
-			size_t middle = next + (end - next) / 2;
-
-			if (version_compare(&log->items[middle], &wanted) < 0)
-				next = middle + 1;
-			else
-				end = middle;
-		}
 		ck_assert_msg(next == log->count || log->items[next].path != claim->path ||
 				      log->items[next].written_ns >= claim->verified_ns,
 			      "p%04" PRIu32 " was at 0x%" PRIx64 ", and verified %" PRId64
 			      " ms after 0x%" PRIx64 " had been written",
 			      claim->path, claim->mzxid,
 			      (claim->verified_ns - log->items[next].written_ns) / CLOCK_NS_PER_MS,
-			      log->items[next].mzxid);
+			      log->items[next].order);
 	}
 	oracle->claims.count = 0;
 }
@@ -522,8 +483,8 @@ void oracle_end(struct oracle *oracle)
 	oracle_stop(oracle);
 	oracle_stop_reading(oracle);
 	zookeeper_close(oracle->zh);
-	free(oracle->log.items);
-	free(oracle->seen.items);
+	versions_free(&oracle->log);
+	versions_free(&oracle->seen);
 	free(oracle->newest);
 	free(oracle->claims.items);
 	free(oracle->text);

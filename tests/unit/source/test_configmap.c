@@ -4,7 +4,6 @@
 #include "source/configmap.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <check.h>
 
 #include "base/clock.h"
+#include "support/kubelet.h"
 #include "support/source_host.h"
 
 static struct source_host host;
@@ -67,40 +67,14 @@ static void put(const char *path, const char *text)
 /* The names and texts of a version, as "a.xml", "<v>1</v>", ..., NULL. */
 typedef const char *const version[];
 
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *where)
-{
-	(void)stat, (void)type, (void)where;
-	return remove(path);
-}
-
-/*
- * As the kubelet's AtomicWriter does: a new directory with a time in its name,
- * all files in it, ..data_tmp to it, that renamed to ..data, the links of the
- * keys made and removed, the old directory removed.
- */
 static void swap(unsigned int number, version files)
 {
-	char directory[64], path[128], old[128] = "", target[128];
-	ssize_t length = readlink("vol/..data", old, sizeof(old) - 1);
+	struct kubelet_file list[8];
+	size_t count = 0;
 
-	snprintf(directory, sizeof(directory), "..2026_11_23_10_00_00.%09u", number);
-	snprintf(path, sizeof(path), "vol/%s", directory);
-	ck_assert_int_eq(mkdir(path, 0755), 0);
-	for (; *files; files += 2) {
-		snprintf(path, sizeof(path), "vol/%s/%s", directory, files[0]);
-		put(path, files[1]);
-		snprintf(path, sizeof(path), "vol/%s", files[0]);
-		snprintf(target, sizeof(target), "..data/%s", files[0]);
-		if (symlink(target, path) < 0)
-			ck_assert_int_eq(errno, EEXIST);
-	}
-	ck_assert_int_eq(symlink(directory, "vol/..data_tmp"), 0);
-	ck_assert_int_eq(rename("vol/..data_tmp", "vol/..data"), 0);
-	if (length > 0) {
-		old[length] = '\0';
-		snprintf(path, sizeof(path), "vol/%s", old);
-		ck_assert_int_eq(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-	}
+	for (; *files; files += 2)
+		list[count++] = (struct kubelet_file){ files[0], files[1], strlen(files[1]) };
+	kubelet_swap("vol", number, list, count);
 }
 
 static const char *const first[] = { "a.xml", "<v>1</v>", "b.xml", "<b/>", ".dot", "<d/>", NULL };
