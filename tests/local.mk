@@ -66,6 +66,7 @@ integration_tests = \
 	%D%/integration/test_partitions \
 	%D%/integration/test_zk_ensemble \
 	%D%/integration/test_apollo \
+	%D%/integration/test_conformance \
 	%D%/integration/test_consistency \
 	%D%/integration/test_removed \
 	%D%/integration/test_reload \
@@ -188,6 +189,21 @@ libadminhost_la_LIBADD = libadmin.la
 %C%_unit_admin_test_metrics_LDADD = libadmin.la $(LDADD)
 %C%_unit_admin_test_request_LDADD = libadmin.la $(LDADD)
 libsupport_la_LIBADD = $(CHECK_LIBS)
+# The places of sources, and who judges what is told of them.
+check_LTLIBRARIES += libplaces.la
+libplaces_la_SOURCES = \
+	%D%/support/place.h \
+	%D%/support/place_apollo.c \
+	%D%/support/place_configmap.c \
+	%D%/support/place_directory.c \
+	%D%/support/place_directory.h \
+	%D%/support/place_etcd.c \
+	%D%/support/place_file.c \
+	%D%/support/place_zookeeper.c \
+	%D%/support/places.c \
+	%D%/support/witness.c \
+	%D%/support/witness.h
+%C%_integration_test_conformance_LDADD = libplaces.la libapollo.la $(LDADD) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
 
 # What a test program is linked with unless it says otherwise: the rooms' static
 # libraries, from which each takes what it uses.

@@ -54,6 +54,9 @@ static void told_document(void *user, const char *name, const void *bytes, size_
 	document->revision = *revision;
 	document->told_count++;
 	host->told_count++;
+	host->is_settled = false;
+	if (host->told)
+		host->told(host, name, document->bytes, size_bytes);
 }
 
 static void told_removed(void *user, const char *name)
@@ -66,6 +69,9 @@ static void told_removed(void *user, const char *name)
 	document->bytes = NULL;
 	document->size_bytes = 0;
 	host->removed_count++;
+	host->is_settled = false;
+	if (host->told)
+		host->told(host, name, NULL, 0);
 }
 
 static void told_trouble(void *user, const char *name, const char *reason)
@@ -81,6 +87,7 @@ static void told_settled(void *user)
 	struct source_host *host = user;
 
 	host->settled_count++;
+	host->is_settled = true;
 	if (host->settled)
 		host->settled(host);
 }
@@ -94,6 +101,8 @@ static void told_verified(void *user, int64_t boottime_ns)
 	ck_assert_int_le(boottime_ns, clock_boottime_ns());
 	host->verified_boottime_ns = boottime_ns;
 	host->verified_count++;
+	if (host->verified)
+		host->verified(host, boottime_ns);
 }
 
 static void told_state(void *user, enum source_state state, const char *detail)

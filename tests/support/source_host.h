@@ -38,13 +38,16 @@ struct source_host {
 	int64_t verified_boottime_ns;
 	enum source_state state;
 	char detail[4500];
-	bool repairs; /* are no error */
-	/* Told beside all that, if set. */
+	bool repairs;	 /* are no error */
+	bool is_settled; /* since anything was told */
+	/* Told beside all that, if set. No bytes: removed. */
+	void (*told)(struct source_host *host, const char *name, const void *bytes, size_t size_bytes);
 	void (*settled)(struct source_host *host);
+	void (*verified)(struct source_host *host, int64_t boottime_ns);
 	void *user;
 };
 
-/* Open and start the source of a URI; a failure aborts the test. */
+/* Open and start the source of a URI, which hears what is set in host; a failure aborts the test. */
 void source_host_begin(struct source_host *host, const char *uri);
 /* Close it. What it told is forgotten. */
 void source_host_end(struct source_host *host);
