@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,19 +74,20 @@ static bool says(const char *name, const char *text)
 static void begin_words(const char *const *words)
 {
 	char *argv[WORDS] = { NULL };
+	int fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
+	ck_assert_int_ge(fd, 0);
 	for (size_t i = 0; words[i]; i++)
 		argv[i] = strdup(words[i]);
 	pid = fork();
 	if (pid == 0) {
-		int fd = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
 		setenv("ZKCFG_SHM_DIR", host.shm_dir, 1);
 		if (dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0 || chdir(directory) < 0)
 			_exit(125);
 		execvp(argv[0], argv);
 		_exit(125);
 	}
+	close(fd);
 	for (size_t i = 0; argv[i]; i++)
 		free(argv[i]);
 }
@@ -192,7 +194,8 @@ START_TEST(command_that_fails_is_tried_again)
 {
 	publish("<a>1</a>");
 	BEGIN("run", "app", "--retry", "100ms", "--shell", "--reload",
-	      "echo x >>tries; [ $(wc -l <tries) -ge 4 ] && touch done", "--", "sh", "-c", "echo up; exec sleep 100");
+	      "echo x >>tries; [ $(wc -l <tries) -ge 4 ] && touch done", "--", "sh", "-c",
+	      "echo up; exec sleep 100");
 	UNTIL(says("output", "up\n"));
 	usleep(300000); /* and it is known that it has begun */
 	publish("<a>2</a>");
@@ -397,6 +400,74 @@ START_TEST(hook_of_a_configuration_is_run)
 }
 END_TEST
 
+/* --- within zkcfgd ------------------------------------------------------------- */
+
+static void put_file(const char *name, const char *text)
+{
+	char path[160], new[160];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	snprintf(new, sizeof(new), "%s/new", directory);
+	file = fopen(new, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_int_eq(rename(new, path), 0);
+}
+
+static void begin_zkcfgd(void)
+{
+	const char *build = getenv("ZKCFG_BUILD");
+	char program[512];
+	const char *words[] = { program, "--config",	"zkcfgd.xml", "--shm-dir",
+				"shm",	 "--state-dir", "state",      NULL };
+
+	snprintf(program, sizeof(program), "%.480s/zkcfgd", build ? build : ".");
+	begin_words(words);
+}
+
+START_TEST(hook_within_zkcfgd_goes_on_where_it_was_killed)
+{
+	char path[160], xml[512];
+
+	snprintf(path, sizeof(path), "%s/source", directory);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	put_file("source/a.xml", "<a>1</a>");
+	snprintf(
+		xml, sizeof(xml),
+		"<zkcfgd><set name='app' source='file://%s'><hook name='h' shell='yes'>"
+		"<render document='a.xml' file='out'/><check command='! grep bad $ZKCFG_FILE'/>"
+		"<action command='cd %s; cat out >>told; [ ! -e wait ] || sleep 20; cat out >done'/></hook></set></zkcfgd>",
+		path, directory);
+	put_file("zkcfgd.xml", xml);
+	begin_zkcfgd();
+	UNTIL(says("done", "<a>1</a>"));
+	put_file("source/a.xml", "<a>bad</a>");
+	UNTIL(strstr(text_of("output"), "check exited with status 1: <a>bad</a>"));
+	ck_assert_str_eq(text_of("out"), "<a>1</a>");
+	put_file("wait", "");
+	put_file("source/a.xml", "<a>2</a>");
+	UNTIL(says("told", "<a>1</a><a>2</a>"));
+	kill(pid, SIGKILL); /* in the middle of telling */
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	snprintf(path, sizeof(path), "%s/wait", directory);
+	ck_assert_int_eq(unlink(path), 0);
+	begin_zkcfgd();
+	UNTIL(strstr(text_of("output"), "is applied"));
+	ck_assert_str_eq(text_of("done"), "<a>2</a>");
+	ck_assert_str_eq(text_of("told"), "<a>1</a><a>2</a><a>2</a>");
+	kill(pid, SIGTERM);
+	ck_assert_int_eq(end(), 0);
+	begin_zkcfgd(); /* and is done with it */
+	UNTIL(strstr(text_of("output"), "following"));
+	usleep(300000);
+	ck_assert_str_eq(text_of("told"), "<a>1</a><a>2</a><a>2</a>");
+	kill(pid, SIGTERM);
+	ck_assert_int_eq(end(), 0);
+}
+END_TEST
+
 START_TEST(mistakes_are_told)
 {
 	static const char *const mistakes[][3] = {
@@ -453,6 +524,7 @@ int main(void)
 	tcase_add_test(tcase, hook_that_fails_once_says_so);
 	tcase_add_test(tcase, hook_remembers_where_it_is_told_to);
 	tcase_add_test(tcase, hook_of_a_configuration_is_run);
+	tcase_add_test(tcase, hook_within_zkcfgd_goes_on_where_it_was_killed);
 	tcase_add_test(tcase, mistakes_are_told);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
