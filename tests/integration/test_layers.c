@@ -38,7 +38,7 @@ static void end(void)
 }
 
 /* The set's elements, with the server's address twice. */
-#define SET_ELEMENTS(format)                                                                \
+#define SET_ELEMENTS(format)                                                       \
 	snprintf(elements, sizeof(elements), format, zk_server_hosts(host.server), \
 		 zk_server_hosts(host.server))
 
@@ -67,8 +67,8 @@ static const char *said(const char *arguments)
 	size_t got;
 	FILE *pipe;
 
-	snprintf(command, sizeof(command), "%.200s/zkcfg --shm-dir %s %.200s", build ? build : ".", host.shm_dir,
-		 arguments);
+	snprintf(command, sizeof(command), "%.200s/zkcfg --shm-dir %s %.200s", build ? build : ".",
+		 host.shm_dir, arguments);
 	pipe = popen(command, "r");
 	ck_assert_ptr_nonnull(pipe);
 	got = fread(text, 1, sizeof(text) - 1, pipe);
@@ -91,7 +91,8 @@ START_TEST(a_host_has_its_own_over_the_base)
 	SET_ELEMENTS("<source uri=\"zk://%s/app/base\"/><source uri=\"zk://%s/app/host\"/>");
 	daemon_host_put(&host, "host/a.xml", "<a>host</a>");
 	daemon_host_start(&host);
-	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "host") && daemon_host_serves(&host, "b.xml", "/b", "base"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "host") &&
+				    daemon_host_serves(&host, "b.xml", "/b", "base"));
 	ck_assert_uint_eq(daemon_host_seq(&host), 1); /* the base alone was never shown */
 	assert_says("status app", "  layer      zk://");
 	assert_says("status app", "/app/host: following\n");
@@ -101,7 +102,7 @@ START_TEST(a_host_has_its_own_over_the_base)
 	DAEMON_UNTIL(&host, daemon_host_serves(&host, "b.xml", "/b", "host"));
 	before = revision = revision_of("b.xml");
 	daemon_host_put(&host, "base/b.xml", "<b>base 2</b>"); /* below what counts */
-	daemon_host_put(&host, "host/b.xml", ""); /* as if it were not there */
+	daemon_host_put(&host, "host/b.xml", "");	       /* as if it were not there */
 	DAEMON_UNTIL(&host, daemon_host_serves(&host, "b.xml", "/b", "base 2"));
 	revision = revision_of("b.xml");
 	ck_assert_uint_gt(revision, before);
@@ -138,7 +139,8 @@ START_TEST(a_fallback_serves_while_the_first_source_is_not_there)
 		     "<source uri=\"zk://%s/app/base\" fallback=\"yes\"/><source uri=\"zk://%s/app/host\"/>");
 	daemon_host_put(&host, "host/b.xml", "<b>host</b>");
 	daemon_host_run(&host);
-	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "base") && daemon_host_serves(&host, "b.xml", "/b", "host"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "base") &&
+				    daemon_host_serves(&host, "b.xml", "/b", "host"));
 	ck_assert(!daemon_host_follows(&host));
 	assert_says("status app", "  fallback   zk://");
 	assert_says("status app", "/app/base: in force\n");
@@ -183,13 +185,14 @@ START_TEST(zookeeper_and_a_directory_are_merged)
 	snprintf(elements, sizeof(elements), "<source uri=\"zk://%s/app/base\"/><source uri=\"file://%s\"/>",
 		 zk_server_hosts(host.server), directory);
 	daemon_host_start(&host);
-	DAEMON_UNTIL(&host, serves("a.xml", "/a/p[@name='x']/max", "2"));
-	ck_assert(serves("a.xml", "/a/p/min", "1"));
-	ck_assert(serves("b.xml", "/b", "base"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a/p[@name='x']/max", "2"));
+	ck_assert(daemon_host_serves(&host, "a.xml", "/a/p/min", "1"));
+	ck_assert(daemon_host_serves(&host, "b.xml", "/b", "base"));
 	ck_assert_uint_eq(daemon_host_seq(&host), 1);
 	snprintf(expected, sizeof(expected), "2\nfrom       file://%s, revision ", directory);
 	assert_says("get app a.xml \"/a/p[@name='x']/max\" --origin", expected);
-	snprintf(expected, sizeof(expected), "overrides  zk://%s/app/base, revision ", zk_server_hosts(host.server));
+	snprintf(expected, sizeof(expected), "overrides  zk://%s/app/base, revision ",
+		 zk_server_hosts(host.server));
 	assert_says("get app a.xml \"/a/p[@name='x']/max\" --origin", expected);
 	snprintf(expected, sizeof(expected), "1\nfrom       zk://%s/app/base, revision ",
 		 zk_server_hosts(host.server));
@@ -198,11 +201,11 @@ START_TEST(zookeeper_and_a_directory_are_merged)
 
 	/* each of the two changes what it has */
 	daemon_host_put(&host, "base/a.xml", "<a><p name='x'><max>7</max><min>3</min></p><q>1</q></a>");
-	DAEMON_UNTIL(&host, serves("a.xml", "/a/p/min", "3"));
-	ck_assert(serves("a.xml", "/a/p/max", "2"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a/p/min", "3"));
+	ck_assert(daemon_host_serves(&host, "a.xml", "/a/p/max", "2"));
 	put_file("<a><q>9</q></a>");
-	DAEMON_UNTIL(&host, serves("a.xml", "/a/q", "9"));
-	ck_assert(serves("a.xml", "/a/p/max", "7"));
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a/q", "9"));
+	ck_assert(daemon_host_serves(&host, "a.xml", "/a/p/max", "7"));
 
 	/* the same after a restart, without a commit; and after a reboot */
 	seq = daemon_host_seq(&host);
@@ -212,7 +215,7 @@ START_TEST(zookeeper_and_a_directory_are_merged)
 	daemon_host_stop(&host);
 	segment_host_remove(host.shm_dir);
 	daemon_host_start(&host);
-	ck_assert(serves("a.xml", "/a/q", "9"));
+	ck_assert(daemon_host_serves(&host, "a.xml", "/a/q", "9"));
 	assert_says("get app a.xml /a/q --origin", "9\nfrom       file://");
 	assert_says("get app a.xml /a/q --origin", "overrides  zk://");
 	ck_assert_uint_eq(daemon_host_seq(&host), seq);
@@ -221,9 +224,10 @@ START_TEST(zookeeper_and_a_directory_are_merged)
 	put_file("<z/>");
 	DAEMON_UNTIL(&host, daemon_host_candidate_count(&host) == 1);
 	assert_says("status app", "layer:1:1: the root element is \"z\"");
-	ck_assert(serves("a.xml", "/a/q", "9"));
+	ck_assert(daemon_host_serves(&host, "a.xml", "/a/q", "9"));
 	put_file("<a><q>10</q></a>");
-	DAEMON_UNTIL(&host, serves("a.xml", "/a/q", "10") && daemon_host_candidate_count(&host) == 0);
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a/q", "10") &&
+				    daemon_host_candidate_count(&host) == 0);
 }
 END_TEST
 

@@ -611,13 +611,21 @@ END_TEST
 /* A child that ends with status 9 at SIGHUP. */
 static pid_t begin_daemon(void)
 {
-	pid_t pid = fork();
+	int up[2];
+	char byte;
+	pid_t pid;
 
+	ck_assert_int_eq(pipe(up), 0);
+	pid = fork();
 	if (pid == 0) {
-		execl("/bin/sh", "sh", "-c", "trap 'exit 9' HUP; while :; do sleep 0.02; done", (char *)NULL);
+		dup2(up[1], STDOUT_FILENO);
+		execl("/bin/sh", "sh", "-c", "trap 'exit 9' HUP; echo; while :; do sleep 0.02; done",
+		      (char *)NULL);
 		_exit(127);
 	}
-	usleep(200000);
+	ck_assert_int_eq(read(up[0], &byte, 1), 1);
+	close(up[0]);
+	close(up[1]);
 	return pid;
 }
 

@@ -240,11 +240,19 @@ END_TEST
 
 START_TEST(stopped_one_gets_its_grace)
 {
-	struct spawn *spawn =
-		begin("trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.05; done", NULL, 0);
+	char up[] = "/tmp/zkcfg-spawn-XXXXXX", shell[128];
+	int64_t deadline_ns = clock_monotonic_ns() + 20 * CLOCK_NS_PER_S;
+	struct spawn *spawn;
 
-	usleep(200000);
-	spawn_stop(spawn, 5000);
+	close(mkstemp(up));
+	snprintf(shell, sizeof(shell), "trap 'echo bye; exit 5' TERM; rm %s; while :; do sleep 0.05; done",
+		 up);
+	spawn = begin(shell, NULL, 0);
+	while (access(up, F_OK) == 0) {
+		ck_assert_msg(clock_monotonic_ns() < deadline_ns, "it does not begin");
+		usleep(10000);
+	}
+	spawn_stop(spawn, 20000);
 	event_base_dispatch(loop);
 	ck_assert_int_eq(ended.how, SPAWN_EXITED);
 	ck_assert_int_eq(ended.code, 5);
