@@ -71,7 +71,7 @@ CLEANFILES += libfuzz.la %D%/make_seeds$(EXEEXT)
 dist_noinst_SCRIPTS += %D%/run
 EXTRA_DIST += %D%/seeds
 
-# All harnesses for FUZZ_SECONDS, 60 if that is not given.
+# Each harness for FUZZ_SECONDS, 60 if that is not given.
 fuzz:
 	$(top_srcdir)/%D%/run '$(top_srcdir)' '$(top_builddir)'
 
