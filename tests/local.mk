@@ -67,6 +67,7 @@ integration_tests = \
 	%D%/integration/test_zk_ensemble \
 	%D%/integration/test_apollo \
 	%D%/integration/test_conformance \
+	%D%/integration/test_zero_downtime \
 	%D%/integration/test_consistency \
 	%D%/integration/test_removed \
 	%D%/integration/test_reload \
@@ -151,6 +152,8 @@ libsupport_la_SOURCES = \
 	%D%/support/etcd_server.h \
 	%D%/support/oracle.c \
 	%D%/support/oracle.h \
+	%D%/support/program.c \
+	%D%/support/program.h \
 	%D%/support/kubelet.c \
 	%D%/support/kubelet.h \
 	%D%/support/network.c \
@@ -205,6 +208,12 @@ libplaces_la_SOURCES = \
 	%D%/support/witness.h
 %C%_integration_test_conformance_LDADD = libplaces.la libapollo.la $(LDADD) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
 
+# A program of its own under load.
+check_LTLIBRARIES += libload.la
+libload_la_SOURCES = %D%/support/load.c %D%/support/load.h
+libload_la_LIBADD = $(CURL_LIBS)
+%C%_integration_test_zero_downtime_LDADD = libload.la $(LDADD) $(CURL_LIBS)
+
 # What a test program is linked with unless it says otherwise: the rooms' static
 # libraries, from which each takes what it uses.
 LDADD = libsupport.la libdaemon.la libhook.la libpublish.la libsource.la libhttp.la libxml.la libclient.la libsegment.la libbase.la \
@@ -254,6 +263,10 @@ fault_tests = \
 check-faults: $(check_PROGRAMS) zkcfg zkcfgd
 	$(AM_TESTS_ENVIRONMENT) ZKCFG_TEST_FULL=1 $(srcdir)/%D%/support/check-faults $(fault_tests)
 
+# nginx and Prometheus under load, for longer.
+check-zero-downtime: $(check_PROGRAMS) zkcfg zkcfgd
+	$(AM_TESTS_ENVIRONMENT) ZKCFG_TEST_FULL=1 %D%/integration/test_zero_downtime
+
 # TLS, with a client library that has it, and a server that has it.
 check-tls:
 	CC='$(CC)' $(srcdir)/%D%/tls/check '$(abs_top_srcdir)' check-tls
@@ -262,7 +275,7 @@ check-tls:
 coverage:
 	$(srcdir)/%D%/support/coverage '$(abs_top_srcdir)' coverage
 
-.PHONY: check-faults check-tls coverage soak
+.PHONY: check-faults check-tls check-zero-downtime coverage soak
 
 # What was installed works, used as the README says.
 installcheck-local:

@@ -91,14 +91,14 @@ struct cli {
 	size_t given_count;
 	bool help, version, json, initial, no_check, origin;
 	enum cli_format format;
-	const char *shm_dir; /* NULL: where libzkcfg looks */
+	const char *shm_dir;   /* NULL: where libzkcfg looks */
 	const char *state_dir; /* NULL: where zkcfgd keeps it when nobody says */
-	const char *schema;  /* NULL: none */
-	const char *until;   /* NULL: not given */
-	int64_t max_age_ms;  /* -1: any age will do */
-	int64_t timeout_ms;  /* -1: not given */
-	int64_t newer;	     /* -1: not given */
-	int64_t if_version;  /* -1: whatever version is there */
+	const char *schema;    /* NULL: none */
+	const char *until;     /* NULL: not given */
+	int64_t max_age_ms;    /* -1: any age will do */
+	int64_t timeout_ms;    /* -1: not given */
+	int64_t newer;	       /* -1: not given */
+	int64_t if_version;    /* -1: whatever version is there */
 };
 
 /* --- output: output.c ------------------------------------------------------ */
@@ -177,8 +177,8 @@ int set_documents(const struct set *set, const struct zkcfg_document ***document
 int set_each_value(const struct zkcfg_document *document,
 		   int (*tell)(const char *path, const char *value, void *user), void *user);
 
-extern const struct cli_command accept_older_command, check_command, dump_command, freeze_command, get_command,
-	hook_command, ls_command, put_command, reload_command, rm_command, run_command, status_command, thaw_command,
-	wait_command, watch_command;
+extern const struct cli_command accept_older_command, check_command, dump_command, freeze_command,
+	get_command, hook_command, hooks_command, ls_command, put_command, reload_command, rm_command,
+	run_command, status_command, thaw_command, wait_command, watch_command;
 
 #endif

@@ -11,6 +11,7 @@ zkcfg_SOURCES = \
 	%D%/freeze.c \
 	%D%/get.c \
 	%D%/hook.c \
+	%D%/hooks.c \
 	%D%/hook_options.c %D%/hook_options.h \
 	%D%/init.c %D%/init.h \
 	%D%/ls.c \

@@ -16,10 +16,10 @@
 #include "cli/hook_options.h"
 
 static const struct cli_command *const commands[] = {
-	&get_command,	 &ls_command,	 &dump_command, &watch_command, &wait_command,
-	&status_command, &check_command, &put_command,	&rm_command,	&reload_command,
-	&freeze_command, &thaw_command,	 &run_command,	&hook_command,	&accept_older_command,
-	NULL,
+	&get_command,	       &ls_command,    &dump_command, &watch_command, &wait_command,
+	&status_command,       &check_command, &put_command,  &rm_command,    &reload_command,
+	&freeze_command,       &thaw_command,  &run_command,  &hook_command,  &hooks_command,
+	&accept_older_command, NULL,
 };
 
 #define COMMANDS_COUNT (sizeof(commands) / sizeof(commands[0]) - 1)
@@ -31,7 +31,10 @@ static const struct cli_command *const commands[] = {
 
 enum { OPTION_SHM_DIR = 256, OPTION_VERSION, OPTION_OF_COMMAND = 4096, OPTION_OF_HOOK = 1 << 20 };
 
-#define HOOK_LONG(name, has_value, option) { name, has_value, NULL, OPTION_OF_HOOK + option }
+#define HOOK_LONG(name, has_value, option)                     \
+	{                                                      \
+		name, has_value, NULL, OPTION_OF_HOOK + option \
+	}
 
 static const struct option long_options[] = {
 	{ "shm-dir", required_argument, NULL, OPTION_SHM_DIR },

@@ -43,7 +43,8 @@ libbench_writer_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -rpath /nowhere -expor
 
 # what starts etcd for tests, without Check
 check_LTLIBRARIES += libbench_support.la
-libbench_support_la_SOURCES = tests/support/etcd_server.c tests/support/etcd_server.h %D%/outside/check.h
+libbench_support_la_SOURCES = tests/support/etcd_server.c tests/support/etcd_server.h \
+	tests/support/program.c tests/support/program.h %D%/outside/check.h
 libbench_support_la_CPPFLAGS = -I$(srcdir)/%D%/outside $(AM_CPPFLAGS)
 
 # The figures; BENCH=name,name for some of them.

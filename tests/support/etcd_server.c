@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/etcd_server.h"
 
-#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "support/program.h"
 
 #define START_MOST_MS 60000
 #define STOP_MOST_MS 20000
@@ -36,18 +36,6 @@ struct etcd_server {
 	pid_t pid; /* 0: not running */
 };
 
-static int free_port(void)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t length = sizeof(address);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, length), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
-	close(fd);
-	return ntohs(address.sin_port);
-}
-
 static struct etcd_server *server_new(const char *below, int number)
 {
 	struct etcd_server *server = calloc(1, sizeof(*server));
@@ -57,9 +45,9 @@ static struct etcd_server *server_new(const char *below, int number)
 			  sizeof(server->directory));
 	ck_assert_msg(mkdtemp(server->directory) != NULL, "cannot make %s: %s", server->directory,
 		      strerror(errno));
-	server->port = free_port();
-	server->peer_port = free_port();
-	server->metrics_port = free_port();
+	server->port = program_free_port();
+	server->peer_port = program_free_port();
+	server->metrics_port = program_free_port();
 	snprintf(server->name, sizeof(server->name), "m%d", number);
 	snprintf(server->hosts, sizeof(server->hosts), "127.0.0.1:%d", server->port);
 	return server;
