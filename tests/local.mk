@@ -81,6 +81,7 @@ integration_tests = \
 	%D%/integration/test_collisions
 
 test_scripts = \
+	%D%/integration/test_examples.sh \
 	%D%/integration/test_bench.sh \
 	%D%/integration/test_fleet.sh \
 	%D%/integration/test_layers_readme.sh \
@@ -96,7 +97,7 @@ dist_noinst_SCRIPTS += %D%/integration/demo %D%/integration/installed.sh %D%/sup
 	%D%/support/zk-server %D%/tls/check %D%/tls/client-library %D%/tls/test_tls
 if HAVE_CHECK
 TESTS += $(integration_tests) $(unit_tests)
-check_PROGRAMS += $(unit_tests) $(integration_tests)
+check_PROGRAMS += $(unit_tests) $(integration_tests) $(examples)
 check_LTLIBRARIES += libsupport.la
 else
 check-local:

@@ -1257,6 +1257,8 @@ static int pipeline_open_segment(struct pipeline *pipeline, struct message *mess
 	if (err == 0)
 		pipeline_show_status(pipeline); /* what another daemon said last is over */
 	if (err == 0)
+		err = publisher_heartbeat(pipeline->publisher, message); /* before anything is served: we are there */
+	if (err == 0)
 		err = lastgood_open(pipeline->parts.state_dir, pipeline->set->name, &pipeline->lastgood,
 				    message);
 	if (err < 0)
@@ -1275,7 +1277,7 @@ static int pipeline_open_segment(struct pipeline *pipeline, struct message *mess
 				    pipeline->set->name, LASTGOOD_REOPEN_MS);
 		pipeline_look_at_store(pipeline);
 	}
-	return publisher_heartbeat(pipeline->publisher, message);
+	return 0;
 }
 
 /* What it is called in the log: its URI, or all of its URIs. */
