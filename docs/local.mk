@@ -39,4 +39,4 @@ examples += %D%/examples/libuv
 %C%_examples_libuv_LDADD = libzkcfg.la $(UV_LIBS)
 endif
 
-EXTRA_DIST += %D%/design.md %D%/operations.md %D%/sources.md
+EXTRA_DIST += %D%/design.md %D%/operations.md %D%/recipes.md %D%/sources.md

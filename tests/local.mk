@@ -85,6 +85,7 @@ test_scripts = \
 	%D%/integration/test_bench.sh \
 	%D%/integration/test_fleet.sh \
 	%D%/integration/test_layers_readme.sh \
+	%D%/integration/test_recipes.sh \
 	%D%/integration/test_values.sh \
 	%D%/unit/client/test_library.sh \
 	%D%/unit/client/test_manual.sh \

@@ -84,7 +84,7 @@ const char *hook_state_name(enum hook_state state)
 					     [HOOK_RENDERING] = "rendering",
 					     [HOOK_CHECKING] = "checking",
 					     [HOOK_APPLYING] = "applying",
-					     [HOOK_FAILED] = "failed, retrying" };
+					     [HOOK_FAILED] = "failed" };
 
 	return names[state];
 }
