@@ -37,6 +37,7 @@ unit_tests = \
 	%D%/unit/xml/test_compile \
 	%D%/unit/xml/test_merge \
 	%D%/unit/xml/test_schema \
+	%D%/unit/http/test_http \
 	%D%/unit/hook/test_hook \
 	%D%/unit/hook/test_render \
 	%D%/unit/hook/test_spawn \
@@ -148,6 +149,8 @@ FAULT_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap
 %C%_unit_client_test_faults_LDFLAGS = $(FAULT_LINK)
 
 libsupport_la_SOURCES = \
+	%D%/support/certificates.c \
+	%D%/support/certificates.h \
 	%D%/support/daemon_host.c \
 	%D%/support/daemon_host.h \
 	%D%/support/etcd_server.c \
@@ -183,6 +186,10 @@ check_LTLIBRARIES += libapollo.la
 libapollo_la_SOURCES = %D%/support/apollo_server.c %D%/support/apollo_server.h
 libapollo_la_LIBADD = $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS)
 %C%_integration_test_apollo_LDADD = libapollo.la $(LDADD) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
+check_LTLIBRARIES += libhttpserver.la
+libhttpserver_la_SOURCES = %D%/support/http_server.c %D%/support/http_server.h
+libhttpserver_la_LIBADD = $(SSL_LIBS) $(CRYPTO_LIBS)
+%C%_unit_http_test_http_LDADD = libhttpserver.la $(LDADD) $(EVENT_LIBS)
 # The control interface in front of a made-up daemon.
 check_LTLIBRARIES += libadminhost.la
 libadminhost_la_SOURCES = %D%/support/admin_host.c %D%/support/admin_host.h

@@ -398,7 +398,7 @@ static void hook_ask(struct hook *hook)
 		hook->http = http_new(hook->parts.loop, &(struct http_tls){ 0 });
 	hook->request = hook->http ? http_start(hook->http, &call) : NULL;
 	if (!hook->request)
-		hook_acted(hook, "the request cannot be made: out of memory, or the URL is none");
+		hook_acted(hook, "the request cannot be made: out of memory");
 }
 
 static void hook_act(struct hook *hook)

@@ -34,6 +34,7 @@ struct http_request {
 	void *user;
 	size_t most_bytes;
 	bool is_too_large, is_over;
+	bool is_head_whole; /* the empty line behind the answer's headers was seen */
 	CURLcode code;
 	char error[CURL_ERROR_SIZE];
 };
@@ -61,6 +62,19 @@ static size_t http_write(char *bytes, size_t one, size_t count, void *user)
 	}
 	buffer_append(&request->body, bytes, count);
 	return buffer_failed(&request->body) ? 0 : count;
+}
+
+/* A line of the answer's head; of one that says "go on", and of what is behind the body, too. */
+static size_t http_head(char *line, size_t one, size_t count, void *user)
+{
+	struct http_request *request = user;
+
+	(void)one;
+	if (count >= 5 && memcmp(line, "HTTP/", 5) == 0)
+		request->is_head_whole = false;
+	else if (line[0] == '\r' || line[0] == '\n')
+		request->is_head_whole = true;
+	return count;
 }
 
 static bool http_set_tls(CURL *easy, const struct http_tls *tls)
@@ -109,7 +123,8 @@ static bool http_set_usual(struct http_request *request, const struct http_call 
 	CURL *easy = request->easy;
 
 	return curl_easy_setopt(easy, CURLOPT_URL, call->url) == CURLE_OK &&
-	       (!call->socket || curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->socket) == CURLE_OK) &&
+	       (!call->socket ||
+		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->socket) == CURLE_OK) &&
 	       curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
@@ -119,6 +134,8 @@ static bool http_set_usual(struct http_request *request, const struct http_call 
 	       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, http_write) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_WRITEDATA, request) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, http_head) == CURLE_OK &&
+	       curl_easy_setopt(easy, CURLOPT_HEADERDATA, request) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_PRIVATE, request) == CURLE_OK &&
 	       curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms) ==
 		       CURLE_OK &&
@@ -167,6 +184,18 @@ static int http_status(const struct http_request *request)
 
 /* --- what became of it ---------------------------------------------------------- */
 
+/* libcurl takes an answer for whole that ends within its head, behind a line. */
+static void http_ended(struct http_request *request, CURLcode code)
+{
+	if (code == CURLE_OK && !request->is_head_whole) {
+		code = CURLE_RECV_ERROR;
+		snprintf(request->error, sizeof(request->error),
+			 "the connection ended within the answer's head");
+	}
+	request->code = code;
+	request->is_over = true;
+}
+
 static enum http_failure http_failure_of(const struct http_request *request)
 {
 	if (request->is_too_large)
@@ -191,13 +220,21 @@ static enum http_failure http_failure_of(const struct http_request *request)
 	}
 }
 
-/* "http://127.0.0.1:2379" of the URL: who it was that failed, without what was asked. */
-static int http_origin_length(const char *url)
+/* "http://127.0.0.1:2379: why": who it was that failed, without what was asked, nor by whom. */
+static void http_set_reason(const char *url, const char *why, char *reason, size_t reason_bytes)
 {
-	const char *authority = strstr(url, "://");
+	const char *authority = strstr(url, "://"), *host, *at;
+	size_t length;
 
 	authority = authority ? authority + 3 : url;
-	return (int)(authority - url + (ptrdiff_t)strcspn(authority, "/?"));
+	length = strcspn(authority, "/?#");
+	host = authority;
+	for (at = authority; at < authority + length; at++)
+		if (*at == '@')
+			host = at + 1;
+	length -= (size_t)(host - authority);
+	snprintf(reason, reason_bytes, "%.*s%.*s: %s", (int)(authority - url), url,
+		 length > 200 ? 200 : (int)length, host, why);
 }
 
 /* The system's word for it is shorter than libcurl's, and says more. */
@@ -215,16 +252,16 @@ static const char *http_why(const struct http_request *request)
 static void http_tell_done(struct http_request *request)
 {
 	struct http_answer answer = { .failure = http_failure_of(request), .reason = "" };
-	char reason[CURL_ERROR_SIZE + 256] = "";
-	const char *why = http_why(request);
-	int origin = http_origin_length(request->url);
+	char reason[CURL_ERROR_SIZE + 256] = "", too_large[64];
 
 	answer.status = http_status(request);
-	if (answer.failure == HTTP_TOO_LARGE)
-		snprintf(reason, sizeof(reason), "%.*s: the answer has more than %zu bytes",
-			 origin > 200 ? 200 : origin, request->url, request->most_bytes);
-	else if (answer.failure != HTTP_ANSWERED)
-		snprintf(reason, sizeof(reason), "%.*s: %s", origin > 200 ? 200 : origin, request->url, why);
+	if (answer.failure == HTTP_TOO_LARGE) {
+		snprintf(too_large, sizeof(too_large), "the answer has more than %zu bytes",
+			 request->most_bytes);
+		http_set_reason(request->url, too_large, reason, sizeof(reason));
+	} else if (answer.failure != HTTP_ANSWERED) {
+		http_set_reason(request->url, http_why(request), reason, sizeof(reason));
+	}
 	answer.reason = reason;
 	buffer_append(&request->body, "", 1);
 	answer.body = buffer_failed(&request->body) ? "" : request->body.bytes;
@@ -269,8 +306,7 @@ static void http_progress(struct http *http)
 
 			curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
 			curl_multi_remove_handle(http->multi, request->easy); /* message is gone now */
-			request->code = code;
-			request->is_over = true;
+			http_ended(request, code);
 		}
 	while (http_tell(http))
 		;
@@ -281,7 +317,8 @@ static void http_progress(struct http *http)
 static void http_ready(evutil_socket_t fd, short what, void *user)
 {
 	struct http *http = user;
-	int running, action = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+	int running,
+		action = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
 
 	curl_multi_socket_action(http->multi, fd, action, &running);
 	http_progress(http);
@@ -307,8 +344,9 @@ static int http_follow(CURL *easy, curl_socket_t fd, int what, void *user, void 
 	(void)easy;
 	if (event)
 		event_free(event);
-	event = what == CURL_POLL_REMOVE ? NULL :
-					   event_new(http->loop, fd, (short)(wanted | EV_PERSIST), http_ready, http);
+	event = what == CURL_POLL_REMOVE
+			? NULL
+			: event_new(http->loop, fd, (short)(wanted | EV_PERSIST), http_ready, http);
 	curl_multi_assign(http->multi, fd, event);
 	if (what == CURL_POLL_REMOVE)
 		return 0;
@@ -349,7 +387,8 @@ struct http *http_new(struct event_base *loop, const struct http_tls *tls)
 	http->multi = curl_multi_init();
 	http->timer = evtimer_new(loop, http_timed, http);
 	if (http->multi && http->timer && http_copy(&http->ca_file, tls->ca_file) == 0 &&
-	    http_copy(&http->cert_file, tls->cert_file) == 0 && http_copy(&http->key_file, tls->key_file) == 0 &&
+	    http_copy(&http->cert_file, tls->cert_file) == 0 &&
+	    http_copy(&http->key_file, tls->key_file) == 0 &&
 	    curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, http_follow) == CURLM_OK &&
 	    curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http) == CURLM_OK &&
 	    curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, http_set_timer) == CURLM_OK &&
@@ -409,7 +448,7 @@ int http_perform(const struct http_tls *tls, const struct http_call *call)
 		return -ENOMEM;
 	request = http_request_new(tls, call);
 	if (request) {
-		request->code = curl_easy_perform(request->easy);
+		http_ended(request, curl_easy_perform(request->easy));
 		http_tell_done(request);
 		http_request_free(request);
 	}

@@ -34,7 +34,7 @@ enum http_failure {
 	HTTP_TIMED_OUT,
 	HTTP_TLS_FAILED,
 	HTTP_TOO_LARGE, /* beyond most_bytes */
-	HTTP_BROKEN	/* ended in the middle, is not HTTP, out of memory */
+	HTTP_BROKEN	/* ended in the middle, is not HTTP, a URL that is none, out of memory */
 };
 
 struct http_answer {
@@ -70,7 +70,7 @@ struct http *http_new(struct event_base *loop, const struct http_tls *tls);
 /* Cancels all requests. Not from within a callback. NULL is allowed. */
 void http_free(struct http *http);
 
-/* NULL: out of memory, or a URL that is none. */
+/* NULL: out of memory. A URL that is none is told by done. */
 struct http_request *http_start(struct http *http, const struct http_call *call);
 /* No callback follows. NULL is allowed. */
 void http_cancel(struct http_request *request);

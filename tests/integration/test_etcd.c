@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "source/source.h"
+#include "support/certificates.h"
 #include "support/etcd_server.h"
 #include "support/zk_proxy.h"
 
@@ -980,53 +981,13 @@ END_TEST
 
 /* --- TLS ----------------------------------------------------------------------- */
 
-static char certificates[64];
-
-static void make_certificates(void)
-{
-	static const char script[] =
-		"set -e; cd '%s'; ec='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'\n"
-		"for ca in ca other-ca; do\n"
-		"  openssl req -x509 $ec -days 2 -subj /CN=$ca -keyout $ca.key -out $ca.pem\n"
-		"done\n"
-		"echo subjectAltName=IP:127.0.0.1 >names\n"
-		"for name in server client; do\n"
-		"  openssl req $ec -subj /CN=$name -keyout $name.key -out $name.csr\n"
-		"  openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 "
-		"-extfile names -out $name.pem\n"
-		"done\n";
-	char command[sizeof(script) + 128];
-	char quiet[sizeof(command) + 64];
-
-	strcpy(certificates, "/tmp/zkcfg-certificates-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(certificates));
-	snprintf(command, sizeof(command), script, certificates);
-	snprintf(quiet, sizeof(quiet), "( %s ) >'%s/log' 2>&1", command, certificates);
-	ck_assert_msg(system(quiet) == 0, "no certificates: is openssl there?");
-}
-
-static void remove_certificates(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", certificates);
-	ck_assert_int_eq(system(command), 0);
-}
-
-static char *certificate(const char *name)
-{
-	char *path;
-
-	ck_assert_int_gt(asprintf(&path, "%s/%s", certificates, name), 0);
-	return path;
-}
-
 START_TEST(tls_is_spoken_and_a_stranger_is_not_believed)
 {
 	struct etcd_server *server = etcd_server_new();
-	char *ca = certificate("ca.pem"), *cert = certificate("client.pem"), *key = certificate("client.key");
-	char *server_cert = certificate("server.pem"), *server_key = certificate("server.key"), uri[512];
-	char ca_argument[128];
+	char *ca = certificates_path("ca.pem"), *other_ca = certificates_path("other-ca.pem");
+	char *cert = certificates_path("client.pem"), *key = certificates_path("client.key");
+	char *server_cert = certificates_path("server.pem"), *server_key = certificates_path("server.key");
+	char ca_argument[128], uri[512];
 	struct http_tls tls = { ca, cert, key };
 
 	snprintf(ca_argument, sizeof(ca_argument), "--trusted-ca-file=%s", ca);
@@ -1045,8 +1006,8 @@ START_TEST(tls_is_spoken_and_a_stranger_is_not_believed)
 	await_verified();
 	stop_source();
 
-	snprintf(uri, sizeof(uri), "etcds://%s/t?ca_file=%s/other-ca.pem&cert_file=%s&key_file=%s",
-		 etcd_server_hosts(server), certificates, cert, key);
+	snprintf(uri, sizeof(uri), "etcds://%s/t?ca_file=%s&cert_file=%s&key_file=%s",
+		 etcd_server_hosts(server), other_ca, cert, key);
 	open_source(uri);
 	await(seen.state == SOURCE_AWAY);
 	ck_assert_msg(strstr(seen.detail, "certificate") && strstr(seen.detail, "https://127.0.0.1"), "%s",
@@ -1063,7 +1024,7 @@ START_TEST(tls_is_spoken_and_a_stranger_is_not_believed)
 	follow(etcd_server_hosts(server), "/t"); /* without TLS */
 	await(seen.state == SOURCE_AWAY);
 	ck_assert_uint_eq(seen.told_count, 0);
-	free(ca), free(cert), free(key), free(server_cert), free(server_key);
+	free(ca), free(other_ca), free(cert), free(key), free(server_cert), free(server_key);
 	etcd_server_free(server);
 }
 END_TEST
@@ -1703,7 +1664,7 @@ int main(void)
 	add_own(case_of(suite, "own", false));
 	add_fake(case_of(suite, "fake", false));
 	tls = case_of(suite, "tls", false);
-	tcase_add_unchecked_fixture(tls, make_certificates, remove_certificates);
+	tcase_add_unchecked_fixture(tls, certificates_make, certificates_remove);
 	tcase_add_test(tls, tls_is_spoken_and_a_stranger_is_not_believed);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
