@@ -184,7 +184,7 @@ libsupport_la_SOURCES = \
 # Only who has a use for it is linked with the HTTP server in it.
 check_LTLIBRARIES += libapollo.la
 libapollo_la_SOURCES = %D%/support/apollo_server.c %D%/support/apollo_server.h
-libapollo_la_LIBADD = $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS)
+libapollo_la_LIBADD = $(EVENT_OPENSSL_LIBS) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS) $(SSL_LIBS) $(CRYPTO_LIBS) $(JANSSON_LIBS)
 %C%_integration_test_apollo_LDADD = libapollo.la $(LDADD) $(EVENT_EXTRA_LIBS) $(EVENT_LIBS)
 check_LTLIBRARIES += libhttpserver.la
 libhttpserver_la_SOURCES = %D%/support/http_server.c %D%/support/http_server.h

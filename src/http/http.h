@@ -8,7 +8,7 @@
  * is asked, and no environment variable is heeded: a request goes where its URL
  * says or fails.
  *
- * For one thread, the loop's. Callbacks run from the loop, never from within a
+ * SIGPIPE must be ignored. For one thread, the loop's. Callbacks run from the loop, never from within a
  * call made here; what is made or cancelled in a callback takes effect at once.
  */
 #ifndef ZKCFG_HTTP_HTTP_H

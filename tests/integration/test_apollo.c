@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "source/source.h"
 #include "support/apollo_server.h"
+#include "support/certificates.h"
 #include "support/daemon_host.h"
 #include "support/secret.h"
 
@@ -189,14 +190,11 @@ static void ticked(evutil_socket_t fd, short what, void *user)
 	(void)fd, (void)what, (void)user; /* only to look at the deadline */
 }
 
-/* rest: "a.xml&audit=1s" */
-static void follow(const char *rest)
+static void follow_uri(const char *uri)
 {
 	struct timeval tick = { .tv_usec = 5000 };
 	struct message message = { "" };
-	char uri[512];
 
-	snprintf(uri, sizeof(uri), "apollo://%s/app/default?namespaces=%s", apollo_server_meta(server), rest);
 	memset(&seen, 0, sizeof(seen));
 	seen.loop = event_base_new();
 	seen.tick = event_new(seen.loop, -1, EV_PERSIST, ticked, NULL);
@@ -205,6 +203,15 @@ static void follow(const char *rest)
 		      "%s", message.text);
 	ck_assert_msg(seen.source->ops->start(seen.source, seen.loop, &message) == 0, "%s", message.text);
 	ck_assert_int_eq(seen.state, 0); /* nothing is told from within */
+}
+
+/* rest: "a.xml&audit=1s" */
+static void follow(const char *rest)
+{
+	char uri[512];
+
+	snprintf(uri, sizeof(uri), "apollo://%s/app/default?namespaces=%s", apollo_server_meta(server), rest);
+	follow_uri(uri);
 }
 
 static void stop_source(void)
@@ -895,6 +902,204 @@ START_TEST(daemon_that_meets_a_server_that_lags_serves_the_newest)
 }
 END_TEST
 
+/* --- TLS -------------------------------------------------------- */
+
+/* Meta server and config server 0 have it, with "server.pem" or another one. */
+static void certify(const char *name)
+{
+	char *cert = certificates_path(name), *key = certificates_path(name);
+
+	strcpy(key + strlen(key) - 3, "key");
+	for (int member = -1; member < 1; member++)
+		apollo_server_use_tls(server, member, cert, key);
+	free(cert), free(key);
+}
+
+static void tls_uri(char *uri, size_t uri_bytes, const char *ca, const char *rest)
+{
+	char *ca_file = certificates_path(ca);
+
+	snprintf(uri, uri_bytes, "apollos://%s/app/default?ca_file=%s&namespaces=%s",
+		 apollo_server_meta(server), ca_file, rest);
+	free(ca_file);
+}
+
+static void follow_by_tls(const char *ca, const char *rest)
+{
+	char uri[512];
+
+	tls_uri(uri, sizeof(uri), ca, rest);
+	follow_uri(uri);
+}
+
+/* It does not follow, and says why with the address of a server; -1: the meta server. */
+static void await_failure(int member, const char *why)
+{
+	char address[64];
+
+	if (member < 0)
+		snprintf(address, sizeof(address), "https://%s", apollo_server_meta(server));
+	else
+		snprintf(address, sizeof(address), "https://127.0.0.1:%d",
+			 apollo_server_port(server, member));
+	await(seen.detail[0] != '\0');
+	ck_assert_int_ne(seen.state, SOURCE_FOLLOWING);
+	ck_assert_msg(strstr(seen.detail, address) && strstr(seen.detail, why), "\"%s\" lacks %s or %s",
+		      seen.detail, address, why);
+}
+
+START_TEST(servers_that_are_known_are_followed_by_tls)
+{
+	certify("server.pem");
+	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
+	follow_by_tls("ca.pem", "a.xml");
+	await_poll();
+	ck_assert(is_text("a.xml", "<a>1</a>"));
+	apollo_server_publish_xml(server, "a.xml", "<a>2</a>");
+	await(is_text("a.xml", "<a>2</a>"));
+	await_poll();
+	ck_assert_uint_gt(seen.contact_count[SOURCE_TOLD], 0);
+	ck_assert_uint_gt(seen.verified_count, 0);
+}
+END_TEST
+
+START_TEST(servers_of_an_unknown_authority_are_told_nothing)
+{
+	certify("server.pem");
+	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
+	follow_by_tls("other-ca.pem", "a.xml");
+	await_failure(-1, "certificate");
+	run_ms(300);
+	ck_assert_uint_eq(counts().meta, 0);
+	ck_assert_uint_eq(seen.told_count + seen.settled_count + seen.verified_count, 0);
+}
+END_TEST
+
+START_TEST(servers_of_another_name_are_told_nothing)
+{
+	certify("elsewhere.pem");
+	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
+	follow_by_tls("ca.pem", "a.xml");
+	await_failure(-1, "127.0.0.1'"); /* "... does not match target host name '127.0.0.1'" */
+	run_ms(300);
+	ck_assert_uint_eq(counts().meta, 0);
+	ck_assert_uint_eq(seen.told_count + seen.settled_count, 0);
+}
+END_TEST
+
+START_TEST(server_that_does_not_speak_tls_is_named)
+{
+	follow_by_tls("ca.pem", "a.xml");
+	await_failure(-1, "");
+	ck_assert_uint_eq(counts().meta, 0);
+}
+END_TEST
+
+START_TEST(known_meta_server_vouches_for_no_config_server)
+{
+	char *cert = certificates_path("elsewhere.pem"), *key = certificates_path("elsewhere.key");
+
+	certify("server.pem");
+	apollo_server_use_tls(server, 0, cert, key);
+	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
+	follow_by_tls("ca.pem", "a.xml");
+	await_failure(0, "127.0.0.1'");
+	ck_assert_uint_eq(counts().notifications + counts().found, 0);
+	ck_assert_uint_eq(seen.told_count + seen.settled_count, 0);
+	free(cert), free(key);
+}
+END_TEST
+
+/* Who can write to the meta server's list cannot make us speak plainly. */
+START_TEST(config_servers_without_tls_are_left_out)
+{
+	certify("server.pem");
+	apollo_server_name(server, 2);
+	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
+	follow_by_tls("ca.pem", "a.xml");
+	await_failure(-1, "config servers without https only");
+	run_ms(200);
+	ck_assert_uint_eq(counts().notifications + counts().found + seen.told_count, 0);
+	apollo_server_name(server, 3);
+	await(is_text("a.xml", "<a>1</a>"));
+	for (int i = 0; i < 10; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "<a>again %d</a>", i);
+		apollo_server_publish_xml(server, "a.xml", text);
+		await(is_text("a.xml", text));
+	}
+	ck_assert_uint_eq(counts().found_by[1], 0);
+}
+END_TEST
+
+START_TEST(set_goes_on_with_what_it_has_while_servers_are_not_believed)
+{
+	certify("server.pem");
+	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
+	follow_by_tls("ca.pem", "a.xml");
+	await_poll();
+	certify("elsewhere.pem");
+	apollo_server_publish_xml(server, "a.xml", "<a>2</a>");
+	await(seen.state == SOURCE_AWAY && strstr(seen.detail, "127.0.0.1'"));
+	run_ms(300);
+	ck_assert(is_text("a.xml", "<a>1</a>"));
+	ck_assert_uint_eq(seen.removed_count, 0);
+	ck_assert_uint_eq(seen.told_count, 1);
+	certify("server.pem");
+	await(is_text("a.xml", "<a>2</a>"));
+	await_poll();
+	ck_assert_uint_eq(seen.removed_count, 0);
+}
+END_TEST
+
+/* The same below zkcfgd: readers have what there was, over a restart, too. */
+START_TEST(daemon_serves_on_while_servers_are_not_believed)
+{
+	struct daemon_host host;
+	char uri[512], detail[1024] = "";
+
+	certify("server.pem");
+	apollo_server_publish_xml(server, "a.xml", "<a>1</a>");
+	tls_uri(uri, sizeof(uri), "ca.pem", "a.xml");
+	daemon_host_begin_with(&host, uri);
+	daemon_host_start(&host);
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "1"));
+	certify("elsewhere.pem");
+	apollo_server_publish_xml(server, "a.xml", "<a>2</a>");
+	for (int i = 0; i < 2; i++) {
+		DAEMON_UNTIL(&host, (daemon_host_detail(&host, detail, sizeof(detail)),
+				     strstr(detail, "https://127.0.0.1:") && strstr(detail, "127.0.0.1'")));
+		ck_assert(!daemon_host_follows(&host));
+		ck_assert(daemon_host_serves(&host, "a.xml", "/a", "1"));
+		if (i > 0)
+			break;
+		daemon_host_stop(&host);
+		daemon_host_run(&host);
+	}
+	certify("server.pem");
+	DAEMON_UNTIL(&host, daemon_host_serves(&host, "a.xml", "/a", "2"));
+	daemon_host_end(&host);
+}
+END_TEST
+
+static TCase *tls_case(void)
+{
+	TCase *tcase = tcase_create("tls");
+
+	tcase_add_unchecked_fixture(tcase, certificates_make, certificates_remove);
+	tcase_add_checked_fixture(tcase, begin_test, end_test);
+	tcase_add_test(tcase, servers_that_are_known_are_followed_by_tls);
+	tcase_add_test(tcase, servers_of_an_unknown_authority_are_told_nothing);
+	tcase_add_test(tcase, servers_of_another_name_are_told_nothing);
+	tcase_add_test(tcase, server_that_does_not_speak_tls_is_named);
+	tcase_add_test(tcase, known_meta_server_vouches_for_no_config_server);
+	tcase_add_test(tcase, config_servers_without_tls_are_left_out);
+	tcase_add_test(tcase, set_goes_on_with_what_it_has_while_servers_are_not_believed);
+	tcase_add_test(tcase, daemon_serves_on_while_servers_are_not_believed);
+	return tcase;
+}
+
 #define COUNT(array) (int)(sizeof(array) / sizeof(*(array)))
 
 int main(void)
@@ -936,6 +1141,7 @@ int main(void)
 	tcase_add_test(tcase, daemon_that_is_restarted_commits_nothing_anew);
 	tcase_add_test(tcase, daemon_that_meets_a_server_that_lags_serves_the_newest);
 	suite_add_tcase(suite, tcase);
+	suite_add_tcase(suite, tls_case());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

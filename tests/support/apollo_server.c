@@ -7,18 +7,21 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/ssl.h>
 
 #include "base/clock.h"
 
@@ -59,6 +62,7 @@ struct listener {
 	struct apollo_server *server;
 	int number, port;
 	struct evhttp *http; /* NULL: stopped */
+	SSL_CTX *tls;	     /* NULL: plain */
 	bool is_wanted, is_lagging;
 	struct database cache; /* while it lags */
 };
@@ -237,9 +241,11 @@ static void answer_meta(struct apollo_server *server, struct evhttp_request *req
 	for (int i = 0; i < 2; i++) {
 		if ((server->named >> i & 1) == 0)
 			continue;
-		snprintf(url, sizeof(url), "http://127.0.0.1:%d/", server->listeners[i].port);
-		json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "appName", "APOLLO-CONFIGSERVICE",
-						      "instanceId", url + 7, "homepageUrl", url));
+		snprintf(url, sizeof(url), "http%s://127.0.0.1:%d/", server->listeners[i].tls ? "s" : "",
+			 server->listeners[i].port);
+		json_array_append_new(list,
+				      json_pack("{s:s,s:s,s:s}", "appName", "APOLLO-CONFIGSERVICE",
+						"instanceId", strstr(url, "127"), "homepageUrl", url));
 	}
 	answer_json(request, list, NULL);
 }
@@ -469,6 +475,14 @@ static void on_request(struct evhttp_request *request, void *user)
 
 /* --- the thread -------------------------------------------------------- */
 
+static struct bufferevent *take_tls(struct event_base *loop, void *user)
+{
+	struct listener *listener = user;
+
+	return bufferevent_openssl_socket_new(loop, -1, SSL_new(listener->tls), BUFFEREVENT_SSL_ACCEPTING,
+					      BEV_OPT_CLOSE_ON_FREE);
+}
+
 static void listen_on(struct listener *listener)
 {
 	struct evhttp_bound_socket *bound;
@@ -478,6 +492,8 @@ static void listen_on(struct listener *listener)
 	listener->http = evhttp_new(listener->server->loop);
 	evhttp_set_timeout(listener->http, 300);
 	evhttp_set_gencb(listener->http, on_request, listener);
+	if (listener->tls)
+		evhttp_set_bevcb(listener->http, take_tls, listener);
 	bound = evhttp_bind_socket_with_handle(listener->http, "127.0.0.1", (ev_uint16_t)listener->port);
 	ck_assert_msg(bound != NULL, "port %d of the loopback interface cannot be had", listener->port);
 	ck_assert_int_eq(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address, &length),
@@ -583,6 +599,7 @@ void apollo_server_free(struct apollo_server *server)
 	for (int i = 0; i < 3; i++) {
 		silence(&server->listeners[i]);
 		clear(&server->listeners[i].cache);
+		SSL_CTX_free(server->listeners[i].tls);
 	}
 	event_free(server->tick);
 	event_base_free(server->loop);
@@ -716,6 +733,24 @@ void apollo_server_stop(struct apollo_server *server, int member)
 
 void apollo_server_start(struct apollo_server *server, int member)
 {
+	want(server, member, true);
+}
+
+void apollo_server_use_tls(struct apollo_server *server, int member, const char *cert_file,
+			   const char *key_file)
+{
+	struct listener *listener = &server->listeners[member < 0 ? META : member];
+
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to whom it likes */
+	want(server, member, false);
+	pthread_mutex_lock(&server->lock);
+	SSL_CTX_free(listener->tls);
+	listener->tls = cert_file ? SSL_CTX_new(TLS_server_method()) : NULL;
+	if (cert_file) {
+		ck_assert_int_eq(SSL_CTX_use_certificate_file(listener->tls, cert_file, SSL_FILETYPE_PEM), 1);
+		ck_assert_int_eq(SSL_CTX_use_PrivateKey_file(listener->tls, key_file, SSL_FILETYPE_PEM), 1);
+	}
+	pthread_mutex_unlock(&server->lock);
 	want(server, member, true);
 }
 

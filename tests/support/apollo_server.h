@@ -65,6 +65,9 @@ void apollo_server_fault(struct apollo_server *server, enum apollo_endpoint endp
 /* Stop listening and cut all connections, or begin again; returns when it is so. -1: the meta server. */
 void apollo_server_stop(struct apollo_server *server, int member);
 void apollo_server_start(struct apollo_server *server, int member);
+/* Begin again with TLS and this certificate; NULL: without. -1: the meta server. */
+void apollo_server_use_tls(struct apollo_server *server, int member, const char *cert_file,
+			   const char *key_file);
 /* It knows nothing that is published from now on, but for what `messages` make it look for. */
 void apollo_server_lag(struct apollo_server *server, int member, bool is_lagging);
 /* Long polls are told of nothing. */

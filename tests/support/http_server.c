@@ -17,7 +17,7 @@
 
 #include <openssl/ssl.h>
 
-#define REQUEST_MOST 65536
+#define REQUEST_MOST (4 << 20)
 #define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 struct connection {
@@ -112,6 +112,13 @@ static bool answer_echo(struct connection *connection, const char *rest)
 {
 	(void)rest;
 	return say_whole(connection, "200 OK", connection->request, connection->request_bytes);
+}
+
+static bool answer_head(struct connection *connection, const char *rest)
+{
+	(void)rest;
+	return say_whole(connection, "200 OK", connection->request,
+			 (size_t)(strstr(connection->request, "\r\n\r\n") - connection->request));
 }
 
 static bool answer_nul(struct connection *connection, const char *rest)
@@ -279,6 +286,7 @@ static const struct {
 } answers[] = {
 	{ "/hello", answer_hello },
 	{ "/echo", answer_echo },
+	{ "/head", answer_head },
 	{ "/nul", answer_nul },
 	{ "/status/", answer_status },
 	{ "/redirect", answer_redirect },

@@ -7,6 +7,7 @@
  *
  *     /hello              "hello"; the connection stays
  *     /echo               the request as it came, head and body
+ *     /head               the head of the request as it came
  *     /nul                "a", a NUL, "b"
  *     /status/N           "status N" with that status
  *     /redirect           302 to /hello
