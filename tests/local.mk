@@ -47,6 +47,7 @@ unit_tests = \
 	%D%/unit/source/test_file \
 	%D%/unit/source/test_registry \
 	%D%/unit/source/test_round \
+	%D%/unit/source/test_secret \
 	%D%/unit/source/test_simulation \
 	%D%/unit/source/test_subscription \
 	%D%/unit/publish/test_lastgood \
@@ -265,6 +266,7 @@ soak: $(check_PROGRAMS) zkcfg zkcfgd
 
 # What make check does a little of, in numbers that say something: see docs/design.md.
 fault_tests = \
+	%D%/unit/source/test_secret \
 	%D%/unit/source/test_simulation \
 	%D%/integration/test_partitions \
 	%D%/integration/test_zk_ensemble \

@@ -37,6 +37,7 @@
 #include "source/apollo_answer.h"
 #include "source/apollo_namespace.h"
 #include "source/apollo_request.h"
+#include "source/secret.h"
 
 #define CONNECT_TIMEOUT_MS 3000
 #define META_TIMEOUT_MS 5000
@@ -960,7 +961,7 @@ static void apollo_free(struct apollo *apollo)
 	free(apollo->namespaces);
 	free(apollo->server);
 	apollo_servers_free(&apollo->servers);
-	apollo_secret_free(apollo->secret);
+	secret_free(apollo->secret);
 	apollo_target_free(&apollo->target);
 	free(apollo);
 }

@@ -97,11 +97,9 @@ void apollo_target_free(struct apollo_target *target);
 /*
  * The secret of target->secret_file; NULL if there is no such option. 0 or a
  * negative errno and message, which never shows any of it. Ends with
- * apollo_secret_free().
+ * secret_free().
  */
 int apollo_secret_read(const struct apollo_target *target, char **secret, struct message *message);
-/* Wipe and free; NULL is allowed. */
-void apollo_secret_free(char *secret);
 
 extern const struct source_ops apollo_source;	  /* apollo:// */
 extern const struct source_ops apollo_tls_source; /* apollos:// */

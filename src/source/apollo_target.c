@@ -4,18 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/buffer.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "base/uri.h"
 #include "source/apollo.h"
+#include "source/secret.h"
 
 #define TARGET_EXAMPLE "apollo://meta:8080/my-app/default?namespaces=service.xml,application"
 #define TARGET_HOST_FORM "expected host:port[,host:port...], an IPv6 address in brackets, as " TARGET_EXAMPLE
 #define TARGET_NAME_LETTERS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-."
-#define TARGET_SECRET_MOST_BYTES 1024
 
 /* --- meta servers -------------------------------------------------------- */
 
@@ -340,62 +337,19 @@ void apollo_target_free(struct apollo_target *target)
 	*target = (struct apollo_target){ 0 };
 }
 
-/* One line of visible characters; ends the text behind it. */
-static bool target_is_secret(char *text, size_t size_bytes)
+static bool target_is_key(const char *line)
 {
-	size_t length = strcspn(text, "\r\n");
-
-	if (strlen(text) != size_bytes || text[length + strspn(text + length, "\r\n")] != '\0')
-		return false;
-	text[length] = '\0';
-	for (const char *at = text; *at != '\0'; at++)
+	for (const char *at = line; *at != '\0'; at++)
 		if (*at <= ' ' || *at > '~')
 			return false;
-	return length > 0;
+	return true;
 }
 
 int apollo_secret_read(const struct apollo_target *target, char **secret, struct message *message)
 {
-	struct buffer text = { 0 };
-	struct stat st;
-	int err;
+	struct secret_file wanted = { "secret_file", target->secret_file, "access key",
+				      "one line, the app's access key", target_is_key };
 
 	*secret = NULL;
-	if (!target->secret_file)
-		return 0;
-	err = file_read(target->secret_file, TARGET_SECRET_MOST_BYTES, &text);
-	buffer_append(&text, "", 1);
-	if (err == 0 && buffer_failed(&text))
-		err = -ENOMEM;
-	if (err < 0) {
-		message_set(message, "secret_file %.256s cannot be read: %s", target->secret_file,
-			    strerror(-err));
-	} else if (!target_is_secret(text.bytes, text.size_bytes - 1)) {
-		err = -EINVAL;
-		message_set(
-			message,
-			"secret_file %.256s does not hold what was expected: one line, the app's access key",
-			target->secret_file);
-	}
-	if (err < 0) {
-		if (text.bytes)
-			explicit_bzero(text.bytes, text.size_bytes);
-		buffer_free(&text);
-		return err;
-	}
-	if (stat(target->secret_file, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO) & ~(mode_t)S_IRGRP) != 0)
-		log_warning(
-			"secret_file %s has mode %04o: others than its owner and group have access to the "
-			"access key; expected 0600 or 0640",
-			target->secret_file, (unsigned int)st.st_mode & 07777);
-	*secret = text.bytes;
-	return 0;
-}
-
-void apollo_secret_free(char *secret)
-{
-	if (!secret)
-		return;
-	explicit_bzero(secret, strlen(secret));
-	free(secret);
+	return target->secret_file ? secret_read(&wanted, secret, message) : 0;
 }

@@ -3,18 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "base/log.h"
 #include "base/uri.h"
 #include "source/etcd.h"
 #include "source/etcd_ask.h"
+#include "source/secret.h"
 
 #define TARGET_HOST_FORM \
 	"expected host:port[,host:port...], an IPv6 address in brackets, as etcd://127.0.0.1:2379/config/app"
-#define TARGET_SECRET_MOST_BYTES 1024
 #define TARGET_SECRET_FORM "one line, user:password, in UTF-8"
 
 /* --- endpoints ---------------------------------------------------------------------- */
@@ -241,46 +238,24 @@ struct http_tls etcd_target_tls(const struct etcd_target *target)
 	return (struct http_tls){ target->ca_file, target->cert_file, target->key_file };
 }
 
-/* One line "user:password"; ends the text behind it. */
-static bool target_is_secret(struct buffer *text)
-{
-	size_t length;
-
-	buffer_append(text, "", 1);
-	if (buffer_failed(text) || strlen(text->bytes) + 1 != text->size_bytes)
-		return false;
-	length = strcspn(text->bytes, "\r\n");
-	if (text->bytes[length + strspn(text->bytes + length, "\r\n")] != '\0')
-		return false;
-	text->bytes[length] = '\0';
-	return text->bytes[0] != ':' && strchr(text->bytes, ':') != NULL;
-}
-
 int etcd_secret_read(const struct etcd_target *target, struct buffer *body, struct message *message)
 {
-	const char *file = target->auth_file;
-	struct buffer text = { 0 };
-	struct stat st;
+	struct secret_file wanted = { "auth_file", target->auth_file, "password", TARGET_SECRET_FORM,
+				      secret_is_user_and_password };
+	char *secret;
 	int err;
 
-	if (!file)
+	if (!target->auth_file)
 		return 0;
-	err = file_read(file, TARGET_SECRET_MOST_BYTES, &text);
-	if (err < 0) {
-		message_set(message, "auth_file %.256s cannot be read: %s%s", file, strerror(-err),
-			    err == -EFBIG ? " (more than 1024 bytes; expected " TARGET_SECRET_FORM ")" : "");
-	} else if (!target_is_secret(&text) || !etcd_ask_token(body, text.bytes) || buffer_failed(body)) {
+	err = secret_read(&wanted, &secret, message);
+	if (err < 0)
+		return err;
+	if (!etcd_ask_token(body, secret) || buffer_failed(body)) {
 		err = -EINVAL;
 		message_set(message, "auth_file %.256s does not hold what was expected: " TARGET_SECRET_FORM,
-			    file);
-	} else if (stat(file, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO) & ~(mode_t)S_IRGRP) != 0) {
-		log_warning("auth_file %s has mode %04o: others than its owner and group have access to the "
-			    "password; expected 0600 or 0640",
-			    file, (unsigned int)st.st_mode & 07777);
+			    target->auth_file);
 	}
-	if (text.bytes)
-		explicit_bzero(text.bytes, text.size_bytes);
-	buffer_free(&text);
+	secret_free(secret);
 	return err;
 }
 

@@ -26,6 +26,7 @@ libsource_la_SOURCES = \
 	%D%/registry.c %D%/source.h \
 	%D%/requests.c %D%/requests.h \
 	%D%/round.c %D%/round.h \
+	%D%/secret.c %D%/secret.h \
 	%D%/subscription.c %D%/subscription.h \
 	%D%/waiting.c %D%/waiting.h \
 	%D%/znode.c %D%/znode.h \

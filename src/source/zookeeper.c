@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "source/secret.h"
 #include "source/zookeeper_session.h"
 #include "source/zookeeper_tls.h"
 
@@ -288,7 +289,7 @@ static void zookeeper_close_source(struct source *source)
 		session_free(zookeeper->sessions[i]);
 	mailbox_close(zookeeper->common.mailbox);
 	subscription_free(zookeeper->common.subscription);
-	zookeeper_secret_free(zookeeper->common.secret);
+	secret_free(zookeeper->common.secret);
 	zookeeper_target_free(&zookeeper->common.target);
 	free(zookeeper);
 }

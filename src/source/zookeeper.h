@@ -90,13 +90,11 @@ void zookeeper_tls_free(struct zookeeper_tls *tls);
 /*
  * The secret of target->auth_file, "user:password"; NULL if there is no such
  * option. 0 or a negative errno and message, which never shows any of it. Ends
- * with zookeeper_secret_free().
+ * with secret_free().
  */
 int zookeeper_secret_read(const struct zookeeper_target *target, char **secret, struct message *message);
 /* The same for the password of tls->key_password_file, "password". */
 int zookeeper_key_password_read(const struct zookeeper_tls *tls, char **password, struct message *message);
-/* Wipe and free; NULL is allowed. */
-void zookeeper_secret_free(char *secret);
 
 enum source_result zookeeper_put(const char *uri, const struct source_change *change, int64_t *version,
 				 struct message *message);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "source/secret.h"
 #include "source/zookeeper_tls.h"
 
 #define HANDLE_STACK_BYTES (1024 * 1024)
@@ -417,7 +418,7 @@ static void handle_free(struct zookeeper_handle *handle)
 		handle->questions = next;
 	}
 	pthread_cond_destroy(&handle->changed);
-	zookeeper_secret_free(handle->secret);
+	secret_free(handle->secret);
 	zookeeper_tls_free(handle->tls);
 	free(handle->hosts);
 	free(handle);

@@ -4,13 +4,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buffer.h"
 #include "base/duration.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "base/uri.h"
+#include "source/secret.h"
 #include "source/zookeeper.h"
 
 #define TARGET_HOST_FORM "expected host:port[,host:port...], an IPv6 address in brackets"
@@ -19,7 +17,6 @@
 #else
 #define TARGET_HAS_TLS false
 #endif
-#define TARGET_SECRET_MOST_BYTES 1024
 
 static bool target_is_port(const char *text, size_t length)
 {
@@ -429,96 +426,26 @@ void zookeeper_tls_free(struct zookeeper_tls *tls)
 	free(tls);
 }
 
-/* One line, which is not empty; ends the text behind it. */
-static bool target_is_line(char *text)
-{
-	size_t length = strcspn(text, "\r\n");
-
-	if (text[length + strspn(text + length, "\r\n")] != '\0')
-		return false;
-	text[length] = '\0';
-	return length > 0;
-}
-
-static bool target_is_user_and_password(const char *line)
-{
-	return strchr(line, ':') != NULL && line[0] != ':';
-}
-
 /* As it is handed over in one list with commas. */
 static bool target_is_key_password(const char *line)
 {
 	return strchr(line, ',') == NULL;
 }
 
-struct target_secret {
-	const char *option;
-	const char *file;
-	const char *expected;
-	bool (*is_right)(const char *line);
-};
-
-static int target_read_secret(const struct target_secret *wanted, char **secret, struct message *message)
-{
-	struct buffer text = { 0 };
-	struct stat st;
-	int err;
-
-	err = file_read(wanted->file, TARGET_SECRET_MOST_BYTES, &text);
-	if (err < 0) {
-		message_set(message, "%s %.256s cannot be read: %s%s%s%s", wanted->option, wanted->file,
-			    strerror(-err), err == -EFBIG ? " (more than 1024 bytes; expected " : "",
-			    err == -EFBIG ? wanted->expected : "", err == -EFBIG ? ")" : "");
-		goto free_text;
-	}
-	buffer_append(&text, "", 1);
-	if (buffer_failed(&text)) {
-		err = -ENOMEM;
-		message_set(message, "out of memory");
-		goto free_text;
-	}
-	if (strlen(text.bytes) + 1 != text.size_bytes || !target_is_line(text.bytes) ||
-	    !wanted->is_right(text.bytes)) {
-		err = -EINVAL;
-		message_set(message, "%s %.256s does not hold what was expected: %s", wanted->option,
-			    wanted->file, wanted->expected);
-		goto free_text;
-	}
-	if (stat(wanted->file, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO) & ~(mode_t)S_IRGRP) != 0)
-		log_warning("%s %s has mode %04o: others than its owner and group have access to the "
-			    "password; expected 0600 or 0640",
-			    wanted->option, wanted->file, (unsigned int)st.st_mode & 07777);
-	*secret = text.bytes;
-	return 0;
-free_text:
-	if (text.bytes)
-		explicit_bzero(text.bytes, text.size_bytes);
-	buffer_free(&text);
-	return err;
-}
-
 int zookeeper_secret_read(const struct zookeeper_target *target, char **secret, struct message *message)
 {
-	struct target_secret wanted = { "auth_file", target->auth_file, "one line, user:password",
-					target_is_user_and_password };
+	struct secret_file wanted = { "auth_file", target->auth_file, "password", "one line, user:password",
+				      secret_is_user_and_password };
 
 	*secret = NULL;
-	return target->auth_file ? target_read_secret(&wanted, secret, message) : 0;
+	return target->auth_file ? secret_read(&wanted, secret, message) : 0;
 }
 
 int zookeeper_key_password_read(const struct zookeeper_tls *tls, char **password, struct message *message)
 {
-	struct target_secret wanted = { "key_password_file", tls->key_password_file,
-					"one line, a password without commas", target_is_key_password };
+	struct secret_file wanted = { "key_password_file", tls->key_password_file, "password",
+				      "one line, a password without commas", target_is_key_password };
 
 	*password = NULL;
-	return tls->key_password_file ? target_read_secret(&wanted, password, message) : 0;
-}
-
-void zookeeper_secret_free(char *secret)
-{
-	if (!secret)
-		return;
-	explicit_bzero(secret, strlen(secret));
-	free(secret);
+	return tls->key_password_file ? secret_read(&wanted, password, message) : 0;
 }

@@ -47,6 +47,7 @@ zhandle_t *zookeeper_tls_init(const char *hosts, const struct zookeeper_tls *tls
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "source/secret.h"
 
 /*
  * Besides ca_file the client would trust every CA that the machine does, and it
@@ -145,7 +146,7 @@ static EVP_PKEY *tls_read_key(const struct zookeeper_tls *tls, struct message *m
 	}
 	if (!key)
 		tls_refuse_key(tls, &password, message);
-	zookeeper_secret_free(text);
+	secret_free(text);
 	return key;
 }
 
@@ -419,7 +420,7 @@ static int tls_try_hosts(struct tls_try *try, const char *hosts)
 
 /* --- the handle --------------------------------------------------------------- */
 
-/* "ca,cert,key" or "ca,cert,key,password". Ends with zookeeper_secret_free(). */
+/* "ca,cert,key" or "ca,cert,key,password". Ends with secret_free(). */
 static int tls_list(const struct zookeeper_tls *tls, char **list, struct message *message)
 {
 	char *password;
@@ -432,7 +433,7 @@ static int tls_list(const struct zookeeper_tls *tls, char **list, struct message
 		message_set(message, "out of memory");
 		err = -ENOMEM;
 	}
-	zookeeper_secret_free(password);
+	secret_free(password);
 	return err;
 }
 
@@ -469,7 +470,7 @@ zhandle_t *zookeeper_tls_init(const char *hosts, const struct zookeeper_tls *tls
 				ZOO_NO_LOG_CLIENTENV);
 	err = errno;
 	pthread_mutex_unlock(&tls_strtok_lock);
-	zookeeper_secret_free(list);
+	secret_free(list);
 	if (zh)
 		zoo_set_log_callback(zh, log);
 	else

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "source/secret.h"
 #include "source/zookeeper.h"
 #include "source/zookeeper_handle.h"
 #include "source/zookeeper_tls.h"
@@ -387,7 +388,7 @@ static void writer_close(struct writer *writer)
 	}
 	letter_free(writer->letters);
 	mailbox_close(writer->mailbox);
-	zookeeper_secret_free(writer->secret);
+	secret_free(writer->secret);
 	zookeeper_target_free(&writer->target);
 }
 

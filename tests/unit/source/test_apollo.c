@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "source/apollo.h"
+#include "source/secret.h"
 #include "source/apollo_answer.h"
 #include "source/apollo_namespace.h"
 #include "source/apollo_request.h"
@@ -192,7 +193,7 @@ START_TEST(secret_is_one_line_of_a_file_and_never_shown)
 			      message.text);
 		ck_assert_ptr_null(strstr(message.text, "a b"));
 	}
-	apollo_secret_free(secret);
+	secret_free(secret);
 	ck_assert_int_eq(apollo_secret_read(&target, &secret, &message), -ENOENT);
 	ck_assert_msg(strstr(message.text, "cannot be read"), "%s", message.text);
 }
