@@ -108,6 +108,25 @@ START_TEST(what_is_no_such_line_is_refused_and_not_shown)
 }
 END_TEST
 
+static bool is_anything(const char *line)
+{
+	return line != NULL;
+}
+
+START_TEST(empty_line_is_none_whatever_is_expected)
+{
+	struct message message = { "" };
+	char *secret = NULL;
+
+	wanted.is_right = is_anything;
+	fill("\n", 1);
+	ck_assert_int_eq(secret_read(&wanted, &secret, &message), -EINVAL);
+	fill("x\n", 2);
+	ck_assert_int_eq(secret_read(&wanted, &secret, &message), 0);
+	secret_free(secret);
+}
+END_TEST
+
 START_TEST(file_that_cannot_be_read_is_named)
 {
 	struct message message = { "" };
@@ -167,6 +186,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, begin, end);
 	tcase_add_test(tcase, line_is_read_without_its_end);
 	tcase_add_test(tcase, what_is_no_such_line_is_refused_and_not_shown);
+	tcase_add_test(tcase, empty_line_is_none_whatever_is_expected);
 	tcase_add_test(tcase, file_that_cannot_be_read_is_named);
 	tcase_add_loop_test(tcase, others_with_access_are_warned_of, 0, sizeof(modes) / sizeof(*modes));
 	suite_add_tcase(suite, tcase);
