@@ -1257,8 +1257,6 @@ static int pipeline_open_segment(struct pipeline *pipeline, struct message *mess
 	if (err == 0)
 		pipeline_show_status(pipeline); /* what another daemon said last is over */
 	if (err == 0)
-		err = publisher_heartbeat(pipeline->publisher, message); /* before anything is served: we are there */
-	if (err == 0)
 		err = lastgood_open(pipeline->parts.state_dir, pipeline->set->name, &pipeline->lastgood,
 				    message);
 	if (err < 0)
@@ -1270,6 +1268,7 @@ static int pipeline_open_segment(struct pipeline *pipeline, struct message *mess
 			   publisher_document_count(pipeline->publisher));
 	else
 		pipeline_load(pipeline);
+	err = publisher_heartbeat(pipeline->publisher, message); /* alive: what there was is served */
 	if (pipeline->is_published) { /* from now on what is on disk is not the last word */
 		pipeline_store(pipeline, false);
 		if (!lastgood_flush(pipeline->lastgood, LASTGOOD_REOPEN_MS))
@@ -1277,7 +1276,7 @@ static int pipeline_open_segment(struct pipeline *pipeline, struct message *mess
 				    pipeline->set->name, LASTGOOD_REOPEN_MS);
 		pipeline_look_at_store(pipeline);
 	}
-	return 0;
+	return err;
 }
 
 /* What it is called in the log: its URI, or all of its URIs. */

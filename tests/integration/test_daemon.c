@@ -670,6 +670,7 @@ START_TEST(signal_ends_the_daemon_cleanly)
 	ck_assert(has_value("a.xml", "1")); /* readers read on */
 	segment_host_remove(host.shm_dir);
 	start_daemon();
+	UNTIL(seq() > 0);
 	ck_assert_uint_eq(seq(), before); /* it knew that nothing came behind */
 	stop_daemon();
 }

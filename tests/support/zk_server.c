@@ -310,7 +310,11 @@ void zk_server_kill(struct zk_server *server)
 
 void zk_server_pause(struct zk_server *server)
 {
+	int how;
+
 	ck_assert_int_eq(kill(server->pid, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(server->pid, &how, WUNTRACED), server->pid); /* all of its threads have stopped */
+	ck_assert(WIFSTOPPED(how));
 }
 
 void zk_server_resume(struct zk_server *server)
