@@ -363,6 +363,7 @@ static void on_answered(void *user, const struct http_answer *answer)
 		answer->failure == HTTP_ANSWERED &&
 		(expected ? answer->status == expected : answer->status >= 200 && answer->status < 300);
 	struct message reason;
+	char url[200];
 
 	hook->request = NULL;
 	free(hook->output);
@@ -374,12 +375,13 @@ static void on_answered(void *user, const struct http_answer *answer)
 		hook_acted(hook, NULL);
 		return;
 	}
+	http_show_url(hook->config->url, url, sizeof(url));
 	if (answer->failure != HTTP_ANSWERED)
-		message_set(&reason, "%.200s: %.200s", hook->config->url, answer->reason);
+		message_set(&reason, "%.400s", answer->reason);
 	else
-		message_set(&reason, "%.200s: answered with status %d, expected %d%s: %.160s",
-			    hook->config->url, answer->status, expected ? expected : 200,
-			    expected ? "" : " to 299", answer->body);
+		message_set(&reason, "%s: answered with status %d, expected %d%s: %.160s", url,
+			    answer->status, expected ? expected : 200, expected ? "" : " to 299",
+			    answer->body);
 	hook_acted(hook, reason.text);
 }
 

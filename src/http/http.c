@@ -220,21 +220,41 @@ static enum http_failure http_failure_of(const struct http_request *request)
 	}
 }
 
+/* Host and port of a URL, behind user and password; length: of them. scheme_length: of what is before all these. */
+static const char *http_host(const char *url, size_t *length, int *scheme_length)
+{
+	const char *authority = strstr(url, "://"), *host;
+	size_t all;
+
+	authority = authority ? authority + 3 : url;
+	all = strcspn(authority, "/?#");
+	host = authority;
+	for (const char *at = authority; at < authority + all; at++)
+		if (*at == '@')
+			host = at + 1;
+	*length = all - (size_t)(host - authority);
+	*scheme_length = (int)(authority - url);
+	return host;
+}
+
 /* "http://127.0.0.1:2379: why": who it was that failed, without what was asked, nor by whom. */
 static void http_set_reason(const char *url, const char *why, char *reason, size_t reason_bytes)
 {
-	const char *authority = strstr(url, "://"), *host, *at;
 	size_t length;
+	int scheme_length;
+	const char *host = http_host(url, &length, &scheme_length);
 
-	authority = authority ? authority + 3 : url;
-	length = strcspn(authority, "/?#");
-	host = authority;
-	for (at = authority; at < authority + length; at++)
-		if (*at == '@')
-			host = at + 1;
-	length -= (size_t)(host - authority);
-	snprintf(reason, reason_bytes, "%.*s%.*s: %s", (int)(authority - url), url,
-		 length > 200 ? 200 : (int)length, host, why);
+	snprintf(reason, reason_bytes, "%.*s%.*s: %s", scheme_length, url, length > 200 ? 200 : (int)length, host,
+		 why);
+}
+
+void http_show_url(const char *url, char *shown, size_t shown_bytes)
+{
+	size_t length;
+	int scheme_length;
+	const char *host = http_host(url, &length, &scheme_length);
+
+	snprintf(shown, shown_bytes, "%.*s%s", scheme_length, url, host);
 }
 
 /* The system's word for it is shorter than libcurl's, and says more. */

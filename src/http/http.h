@@ -78,4 +78,7 @@ void http_cancel(struct http_request *request);
 /* The same, blocking, without a loop; arrived must be NULL. done is told before it returns. 0 or -ENOMEM. */
 int http_perform(const struct http_tls *tls, const struct http_call *call);
 
+/* A URL without user and password, for messages: as much of it as fits. */
+void http_show_url(const char *url, char *shown, size_t shown_bytes);
+
 #endif

@@ -24,7 +24,7 @@ void certificates_make(void)
 		"-extfile names -out $name.pem\n"
 		"done\n";
 	char command[sizeof(script) + 128];
-	char quiet[sizeof(command) + 64];
+	char quiet[sizeof(command) + sizeof(directory) + 64];
 
 	strcpy(directory, "/tmp/zkcfg-certificates-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(directory));

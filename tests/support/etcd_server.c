@@ -281,10 +281,7 @@ void etcd_server_kill(struct etcd_server *server)
 
 void etcd_server_pause(struct etcd_server *server)
 {
-	int how;
-
-	ck_assert_int_eq(kill(server->pid, SIGSTOP), 0);
-	ck_assert_int_eq(waitpid(server->pid, &how, WUNTRACED), server->pid); /* all of its threads have stopped */
+	program_pause(server->pid);
 }
 
 void etcd_server_resume(struct etcd_server *server)

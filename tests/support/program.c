@@ -4,10 +4,12 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +74,44 @@ int program_end(pid_t pid, int signal)
 		usleep(2000);
 	}
 	return how;
+}
+
+/* "T" behind the name, which is in parentheses. */
+static bool is_stopped(const char *directory, const char *task)
+{
+	char path[128], text[512] = "";
+	const char *at;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%.32s/stat", directory, task);
+	file = fopen(path, "r");
+	if (!file)
+		return true; /* it has ended */
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	at = strrchr(text, ')');
+	return at && strncmp(at, ") T", 3) == 0;
+}
+
+void program_pause(pid_t pid)
+{
+	int64_t deadline_ns = clock_monotonic_ns() + END_MOST_NS;
+	char directory[64];
+	struct dirent *entry;
+	bool is_done = false;
+	DIR *tasks;
+
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	snprintf(directory, sizeof(directory), "/proc/%d/task", (int)pid);
+	while (!is_done) {
+		ck_assert_msg(clock_monotonic_ns() < deadline_ns, "process %d does not stop", (int)pid);
+		tasks = opendir(directory);
+		ck_assert_ptr_nonnull(tasks);
+		is_done = true;
+		while ((entry = readdir(tasks)))
+			is_done = is_done && (entry->d_name[0] == '.' || is_stopped(directory, entry->d_name));
+		closedir(tasks);
+	}
 }
 
 int program_run(char *printed, size_t printed_bytes, const char *format, ...)

@@ -17,6 +17,9 @@ pid_t program_begin(const char *const argv[], const char *output, int niceness);
 /* Sends the signal and waits; killed after 20 seconds. How it ended is as of waitpid(). */
 int program_end(pid_t pid, int signal);
 
+/* By SIGSTOP: returns when all of its threads have stopped. Need not be a child. SIGCONT lets it go on. */
+void program_pause(pid_t pid);
+
 /* Run one to its end by the shell, with what printf() makes; its exit status, and what it printed. */
 int program_run(char *printed, size_t printed_bytes, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/program.h"
+
 #define START_MOST_MS 60000
 #define STOP_MOST_MS 20000
 #define ASK_MOST_MS 5000
@@ -310,11 +312,7 @@ void zk_server_kill(struct zk_server *server)
 
 void zk_server_pause(struct zk_server *server)
 {
-	int how;
-
-	ck_assert_int_eq(kill(server->pid, SIGSTOP), 0);
-	ck_assert_int_eq(waitpid(server->pid, &how, WUNTRACED), server->pid); /* all of its threads have stopped */
-	ck_assert(WIFSTOPPED(how));
+	program_pause(server->pid);
 }
 
 void zk_server_resume(struct zk_server *server)
