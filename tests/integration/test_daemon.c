@@ -832,6 +832,15 @@ END_TEST
 
 /* --- ZooKeeper comes and goes --------------------------------------------------------- */
 
+static bool is_verified(void)
+{
+	struct zkcfg_status *found = status();
+	bool is = zkcfg_status_unverified_ms(found) >= 0;
+
+	zkcfg_status_free(found);
+	return is;
+}
+
 START_TEST(reads_go_on_without_zookeeper_and_its_return_is_seen)
 {
 	struct zkcfg_status *found;
@@ -842,6 +851,7 @@ START_TEST(reads_go_on_without_zookeeper_and_its_return_is_seen)
 	start_and_follow();
 	cfg = reader();
 	UNTIL(has_value_in(cfg, "a.xml", "1"));
+	UNTIL(is_verified());
 	zk_server_stop(host.server);
 	UNTIL(source_state() == ZKCFG_SOURCE_AWAY);
 	found = status();
