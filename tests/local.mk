@@ -291,4 +291,4 @@ coverage:
 # What was installed works, used as the README says.
 installcheck-local:
 	CC='$(CC)' $(top_srcdir)/%D%/integration/installed.sh '$(abs_top_srcdir)' '$(DESTDIR)$(bindir)' \
-		'$(DESTDIR)$(sbindir)' '$(DESTDIR)$(libdir)'
+		'$(DESTDIR)$(sbindir)' '$(DESTDIR)$(libdir)' '$(DESTDIR)$(docdir)'

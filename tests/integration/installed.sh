@@ -4,12 +4,13 @@
 #
 # make installcheck: what was installed, used as the README says. Its C program
 # is built as printed, by pkg-config, and prints a value that zkcfg put into a
-# real ZooKeeper and zkcfgd published; all of them the installed ones.
+# real ZooKeeper and zkcfgd published; all of them the installed ones. So are the
+# example programs, which are built as each of them says.
 #
-#   installed.sh SOURCE BINDIR SBINDIR LIBDIR
+#   installed.sh SOURCE BINDIR SBINDIR LIBDIR DOCDIR
 set -u
 
-source=$1 bin=$2 sbin=$3 lib=$4
+source=$1 bin=$2 sbin=$3 lib=$4 doc=$5
 work=$(mktemp -d) || exit 1
 shm=$(mktemp -d /dev/shm/zkcfg-installed.XXXXXX) || exit 1
 server='' daemon=''
@@ -37,6 +38,18 @@ awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$source/READM
 ${CC:-cc} -Wall -Wextra -Werror "$work/reader.c" $(pkg-config --cflags --libs libzkcfg) -o "$work/reader" ||
 	fail "the README's program does not build"
 
+examples=0
+for file in "$doc"/examples/*.c; do
+	name=$(basename "$file" .c)
+	line=$(sed -n 's/^ \*   cc \(.*\) && \..*/\1/p' "$file")
+	[ -n "$line" ] || fail "$file does not say how it is built"
+	cp "$file" "$work" || fail "$file: cannot be copied"
+	(cd "$work" && eval "${CC:-cc} -Wall -Wextra -Werror $line") >"$work/log" 2>&1 || fail "$name does not build: cc $line"
+	[ -x "$work/$name" ] || fail "no $name is made by: cc $line"
+	examples=$((examples + 1))
+done
+((examples >= 6)) || fail "expected six examples or more in $doc/examples, found $examples"
+
 port=$((20000 + RANDOM % 12000))
 "$source/tests/support/zk-server" run "$work/zk" "$port" >"$work/log" 2>&1 </dev/null &
 server=$!
@@ -49,3 +62,4 @@ daemon=$!
 said=$("$work/reader")
 [ "$said" = "port 8080 of commit 1" ] || fail "expected the README's program to say \"port 8080 of commit 1\", got \"$said\""
 echo "the README's program, built by pkg-config, says: $said"
+echo "$examples example programs are built as they say"

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The example programs beside a real zkcfgd that follows a directory: begun before
-# the set is there, through changes, values that are none, and a daemon that is
-# killed and started again. What they print is compared as a whole.
+# the set is there, through changes there and back, values that are none, documents
+# that are removed, and a daemon that is killed and started again. What they print
+# is compared as a whole.
 set -u
 export LC_ALL=C.UTF-8
 
@@ -32,7 +33,7 @@ fail() # TEXT...
 
 start_daemon()
 {
-	"$build_dir/zkcfgd" --set "app=file://$work/app" --state-dir "$work/state" >>"$work/log" 2>&1 &
+	"$build_dir/zkcfgd" --config "$work/zkcfgd.xml" --state-dir "$work/state" >>"$work/log" 2>&1 &
 	zkcfgd_pid=$!
 }
 
@@ -66,12 +67,12 @@ begin() # EXAMPLE [COUNT]
 	example_pid=$!
 }
 
-until_says() # TEXT [FILE]
+until_says() # TEXT [FILE [TIMES]]
 {
 	local i
 
 	for ((i = 0; i < 1000; i++)); do
-		grep -qF -- "$1" "$work/${2:-said}" && return
+		(($(grep -cF -- "$1" "$work/${2:-said}") >= ${3:-1})) && return
 		sleep 0.02
 	done
 	fail "the example does not say: $1"
@@ -103,19 +104,24 @@ one_value() # EXAMPLE WORD DEFAULT FIRST SECOND NONE THIRD, each of the last fou
 	kill_daemon
 	rm -rf "${shm:?}"/* "${work:?}"/state
 	put_service "${first[@]:0:3}"
-	begin "$example" 4
+	begin "$example" 5
 	until_says "$word $default"
 	start_daemon
 	until_says "$word ${first[3]}"
 	put_service "${second[@]:0:3}"
 	until_says "$word ${second[3]}"
+	put_service "${first[@]:0:3}" # back
+	until_says "$word ${first[3]}" said 2
 	put_service "${none[@]:0:3}" # what comes of it: a complaint, and nothing else
 	until_says stays complained
+	rm "$work/app/service.xml"
+	until_says 'stays: no such document' complained
 	kill_daemon
 	put_service "${third[@]:0:3}"
 	start_daemon
 	until_says "$word ${third[3]}"
-	ends_having_said "$example" "$word $default" "$word ${first[3]}" "$word ${second[3]}" "$word ${third[3]}"
+	ends_having_said "$example" "$word $default" "$word ${first[3]}" "$word ${second[3]}" "$word ${first[3]}" \
+		"$word ${third[3]}"
 
 	begin "$example"
 	until_says "$word ${third[3]}"
@@ -130,7 +136,7 @@ callbacks()
 	rm -rf "${shm:?}"/* "${work:?}"/state
 	put_service 8080 info 1.5s
 	put other.xml '<other><limits>1</limits></other>'
-	begin callbacks 7
+	begin callbacks 10
 	start_daemon
 	until_says 'listen: /service/listen/@port: (none) -> 8080'
 	put other.xml '<other><limits>2</limits></other>'
@@ -138,6 +144,8 @@ callbacks()
 	until_says '1.5s -> 2s'
 	put service.xml '<service><listen port="8080"/><limitsless/></service>'
 	until_says '2s -> (none)'
+	rm "$work/app/service.xml"
+	until_says '8080 -> (none)'
 	kill_daemon
 	put_service 9090 debug 3s
 	start_daemon
@@ -147,32 +155,43 @@ callbacks()
 		'limits: /service/limits/timeout: (none) -> 1.5s' \
 		'limits: /service/limits/timeout: 1.5s -> 2s' \
 		'limits: /service/limits/timeout: 2s -> (none)' \
-		'listen: /service/listen/@port: 8080 -> 9090' \
+		'listen: /service/listen:  -> (none)' \
+		'listen: /service/listen/@port: 8080 -> (none)' \
+		'listen: /service/listen: (none) -> ' \
+		'listen: /service/listen/@port: (none) -> 9090' \
 		'limits: /service/limits/timeout: (none) -> 3s'
 }
 
+# Most and least are the same, and change by turns from little to much: what is mixed of two shows.
 swap()
 {
-	local i
+	local i made
 
-	put pool.xml '<pool least="0" most="0"/>'
+	put pool.xml '<pool least="1" most="1"/>'
 	begin swap
-	until_says 'pool of 0 to 0'
-	for ((i = 1; i <= 200; i++)); do
-		put pool.xml "<pool least=\"$i\" most=\"$((i + i % 2))\"/>"
+	until_says 'pool of 1 to 1'
+	for ((i = 2; i <= 1001; i++)); do
+		put pool.xml "<pool least=\"$((i % 2 * 10000 + i))\" most=\"$((i % 2 * 10000 + i))\"/>"
 	done
-	until_says "pool of 200 to 200"
+	until_says "pool of 11001 to 11001"
 	put pool.xml '<pool least="7" most="6"/>'
 	until_says 'the pool stays as it is: the value is out of range' complained
-	put pool.xml '<pool least="1000" most="1001"/>'
-	until_says 'pool of 1000 to 1001'
+	rm "$work/app/pool.xml"
+	until_says 'the pool stays as it is: no such document' complained
+	kill_daemon
+	put pool.xml '<pool least="1000" most="2000"/>'
+	start_daemon
+	until_says 'pool of 1000 to 2000'
 	kill "$example_pid"
 	wait "$example_pid" || fail "swap: exit status $?"
 	example_pid=''
 	grep -qx 'swap: used often, 0 mixtures' "$work/complained" || fail "swap: not so"
+	made=$(grep -c '^pool of ' "$work/said")
+	((made >= 20)) || fail "swap: of 1,000 changes, it swapped for $made"
 }
 
 mkdir "$work/app"
+echo "<zkcfgd><set name='app' source='file://$work/app' on-delete='remove'/></zkcfgd>" >"$work/zkcfgd.xml"
 one_value poll port 80 8080,info,1s,8080 9090,info,1s,9090 none,info,1s, 7070,info,1s,7070
 one_value thread timeout '1000 ms' '1,info,1.5s,1500 ms' '1,info,2s,2000 ms' '1,info,never,' '1,info,3s,3000 ms'
 one_value libevent level warning 1,info,1s,info 1,debug,1s,debug 1,-,1s, 1,error,1s,error
