@@ -266,7 +266,6 @@ soak: $(check_PROGRAMS) zkcfg zkcfgd
 
 # What make check does a little of, in numbers that say something: see docs/design.md.
 fault_tests = \
-	%D%/unit/source/test_secret \
 	%D%/unit/source/test_simulation \
 	%D%/integration/test_partitions \
 	%D%/integration/test_zk_ensemble \

@@ -200,6 +200,7 @@ static void change_for_the_worse(const struct reloaded *reloaded, unsigned numbe
 	snprintf(good, sizeof(good), "alone%u.", number);
 	DAEMON_UNTIL(&host, is_settled(reloaded, good));
 	read_text(reloaded->file, &before);
+	ck_assert(!is_named(fill(ways[number % 3].named, version))); /* as one before it was */
 	put(ways[number % 3].document, version);
 	DAEMON_UNTIL(&host, is_named(fill(ways[number % 3].named, version)));
 	read_text(reloaded->file, &after);
