@@ -62,7 +62,9 @@ check_table() # FILE SPLAY...
 				wrong("nobody used the processor")
 			if ($2 != "start")
 				check_packets(hosts * $3)
-			if ($2 != "start" && $1 != "0s" && $7 - $5 < 300)
+			# of a hundred znodes the first host has its own only after a while, on a busy machine;
+			# whom its splay puts last waits for most of it all the same
+			if ($2 != "start" && $1 != "0s" && ($2 == "all" ? $7 < 400 : $7 - $5 < 300))
 				wrong("a splay of 500 ms is not spread")
 		}
 		END {
